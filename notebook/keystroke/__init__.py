@@ -1,0 +1,1 @@
+"""From recorded typings to exported keystroke recognition models."""

@@ -1,0 +1,172 @@
+"""The manifest: the one contract between the notebook and the server.
+
+``server/src/manifest.ts`` holds its schema. Model files bear their content's hash in their name and
+the manifest is renamed into place last, so that whatever interrupts a training, the manifest that
+stands names files that stand.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from keystroke import models
+from keystroke.data import Typings, UserID
+from keystroke.export import INPUT, LABEL, SCORES
+from keystroke.features import FEATURES
+from keystroke.parity import Parity
+
+FORMAT_VERSION = 1
+GOLDEN_ROWS = 5
+FILE = 'manifest.json'
+
+
+def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing the manifest says of a model
+    name: str,
+    estimator: Any,
+    graph: onnx.ModelProto,
+    classes: list[UserID],
+    X: NDArray[np.float32],
+    metrics: Mapping[str, Any],
+    parity: Parity,
+) -> dict[str, Any]:
+    """Make a model's entry of the manifest.
+
+    Parameters
+    ----------
+    name : {'SVM', 'RF', 'XGB'}
+    estimator : fitted SVC, RandomForestClassifier or XGBClassifier
+    graph : onnx.ModelProto
+    classes : list of int or of str, length C
+    X : ndarray of float32, shape (N, 8)
+        Golden rows are taken from it, evenly; what they expect is the Python model's answer.
+    metrics : mapping
+        Rates on typings held out, training accuracy named as such.
+    parity : Parity
+
+    Returns
+    -------
+    dict
+    """
+    content = graph.SerializeToString()
+    digest = hashlib.sha256(content).hexdigest()
+    golden = X[np.unique(np.linspace(0, len(X) - 1, GOLDEN_ROWS).round().astype(int))]
+    return {
+        'file': f'{name.lower()}-{digest[:12]}.onnx',
+        'sha256': digest,
+        'bytes': len(content),
+        'opset': {entry.domain or 'ai.onnx': entry.version for entry in graph.opset_import},
+        'library': models.library(name),
+        'estimator': type(estimator).__name__,
+        'parameters': models.parameters(estimator),
+        'input': {'name': INPUT, 'type': 'float32', 'shape': [None, len(FEATURES)]},
+        'outputs': [
+            {'name': LABEL, 'type': 'int64', 'shape': [None]},
+            {'name': SCORES, 'type': 'float32', 'shape': [None, len(classes)]},
+        ],
+        'metrics': dict(metrics),
+        'parity': {
+            'rows': parity.rows,
+            'labelDifferences': parity.label_differences,
+            'largestProbabilityDifference': parity.largest_probability_difference,
+        },
+        'golden': [
+            {'features': [float(value) for value in row], 'userID': classes[int(label)]}
+            for row, label in zip(golden, estimator.predict(golden), strict=True)
+        ],
+    }
+
+
+def describe(
+    typings: Typings, classes: list[UserID], entries: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """Make the manifest.
+
+    Parameters
+    ----------
+    typings : Typings
+        What the models were fitted on.
+    classes : list of int or of str, length C
+        UserID of each class index.
+    entries : mapping of model name to dict
+        From ``describe_model``.
+
+    Returns
+    -------
+    dict
+        The same for the same CSV but for ``createdAt``.
+    """
+    return {
+        'formatVersion': FORMAT_VERSION,
+        'createdAt': datetime.now(UTC).isoformat(timespec='seconds'),
+        'dataset': {
+            'name': typings.name,
+            'sha256': typings.sha256,
+            'typings': len(typings),
+            'users': len(classes),
+            'keys': typings.keys,
+        },
+        'features': {'names': list(FEATURES), 'unit': 'ms', 'ddof': 1},
+        'classes': classes,
+        'models': dict(entries),
+    }
+
+
+def publish(
+    folder: str | Path, manifest: dict[str, Any], graphs: Mapping[str, onnx.ModelProto]
+) -> Path:
+    """Put models and manifest in a folder so that it is valid at every moment.
+
+    Model files first, each written aside and renamed; then the manifest, likewise; last, the
+    files that only the previous manifest named are removed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made where missing.
+    manifest : dict
+        From ``describe``.
+    graphs : mapping of model name to onnx.ModelProto
+        One for each of the manifest's models.
+
+    Returns
+    -------
+    Path
+        Of the manifest.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = set()
+    for name, entry in manifest['models'].items():
+        kept.add(entry['file'])
+        _write(folder / entry['file'], graphs[name].SerializeToString())
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
+    _write(folder / FILE, text.encode())
+    for path in folder.glob('*.onnx'):
+        if path.name not in kept:
+            path.unlink()
+    return folder / FILE
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files for their owner alone; models are read by the server's user too.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,245 @@
+import copy
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from conftest import MODELS, Learned, assert_published, files, record
+
+from keystroke.data import UserID, read_typings
+from keystroke.manifest import describe, describe_model, publish
+from keystroke.parity import Parity
+
+METRICS = {'trainingAccuracy': 0.5}
+PARITY = Parity(rows=20_010, label_differences=2, largest_probability_difference=None)
+
+
+def manifest_of(learned: Learned) -> dict[str, Any]:
+    entries = {
+        name: describe_model(
+            name,
+            learned.estimators[name],
+            learned.graphs[name],
+            learned.classes,
+            learned.X,
+            METRICS,
+            PARITY,
+        )
+        for name in MODELS
+    }
+    return describe(learned.typings, learned.classes, entries)
+
+
+@pytest.fixture(scope='module')
+def other(tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    counts: dict[UserID, int] = {10: 4, 9: 3, -1: 5}
+    return Learned(read_typings(record(tmp_path_factory.mktemp('other') / 'other.csv', counts)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, named: Learned) -> Path:
+    """Give a folder with published models."""
+    publish(tmp_path / 'models', manifest_of(named), named.graphs)
+    return tmp_path / 'models'
+
+
+def test_what_is_published_is_there_and_is_what_the_manifest_says(folder: Path) -> None:
+    manifest = assert_published(folder)
+    named_files = {entry['file'] for entry in manifest['models'].values()}
+    assert set(files(folder)) == named_files | {'manifest.json'}
+    for name, entry in manifest['models'].items():
+        assert entry['file'] == f'{name.lower()}-{entry["sha256"][:12]}.onnx'
+        onnx.checker.check_model(onnx.load(folder / entry['file']))
+
+
+def test_every_user_of_the_machine_may_read_what_is_published(folder: Path) -> None:
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+
+
+def test_publishing_other_models_removes_the_previous_ones(folder: Path, other: Learned) -> None:
+    previous = set(files(folder))
+    path = publish(folder, manifest_of(other), other.graphs)
+    assert path == folder / 'manifest.json'
+    manifest = assert_published(folder)
+    assert manifest['classes'] == [-1, 9, 10]
+    named_files = {entry['file'] for entry in manifest['models'].values()}
+    assert set(files(folder)) == named_files | {'manifest.json'}
+    assert not named_files & previous
+
+
+def test_publishing_the_same_models_again_keeps_them(folder: Path, named: Learned) -> None:
+    before = files(folder)
+    publish(folder, manifest_of(named), named.graphs)
+    assert_published(folder)
+    assert set(files(folder)) == set(before)
+
+
+def test_publishing_leaves_files_that_are_no_models_alone(folder: Path, other: Learned) -> None:
+    (folder / 'README.md').write_text('# models')
+    (folder / 'train.ipynb').write_text('{}')
+    publish(folder, manifest_of(other), other.graphs)
+    assert (folder / 'README.md').read_text() == '# models'
+    assert (folder / 'train.ipynb').exists()
+
+
+class Crash(BaseException):
+    """As an interrupt is, no Exception."""
+
+
+def failing_at(call: int, original: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
+    """Let a function fail at its n-th call, from 1."""
+    calls = 0
+
+    def function(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            raise error
+        return original(*arguments, **options)
+
+    return function
+
+
+# Three models and the manifest are written: four times a file is flushed and renamed.
+@pytest.mark.parametrize('call', [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ('where', 'what'), [(os, 'fsync'), (Path, 'chmod'), (Path, 'replace')], ids=str
+)
+@pytest.mark.parametrize('error', [OSError('disk full'), Crash()], ids=['error', 'interrupt'])
+def test_a_failure_in_the_midst_leaves_the_previous_models_valid(  # noqa: PLR0913, PLR0917
+    folder: Path,
+    other: Learned,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    where: Any,
+    what: str,
+    call: int,
+) -> None:
+    before = files(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(where, what, failing_at(call, getattr(where, what), error))
+        with pytest.raises(type(error)):
+            publish(folder, manifest_of(other), other.graphs)
+    assert_published(folder)
+    after = files(folder)
+    assert before.items() <= after.items()
+    # New models may lie there already, whole; no temporary files do.
+    assert {Path(name).suffix for name in after.keys() - before.keys()} <= {'.onnx'}
+    assert not [name for name in after if name.startswith('.')]
+
+    publish(folder, manifest_of(other), other.graphs)
+    assert len(files(folder)) == 4
+    assert assert_published(folder)['classes'] == [-1, 9, 10]
+
+
+def test_a_number_that_json_has_not_is_refused_before_anything_is_replaced(
+    folder: Path, other: Learned
+) -> None:
+    before = files(folder)
+    manifest = manifest_of(other)
+    manifest['models']['RF']['metrics'] = {'trainingAccuracy': float('nan')}
+    with pytest.raises(ValueError, match='not JSON compliant'):
+        publish(folder, manifest, other.graphs)
+    assert before.items() <= files(folder).items()
+    assert assert_published(folder)['dataset']['name'] == 'named.csv'
+
+
+def test_the_manifest_is_strict_json_and_keeps_names_beyond_ascii(folder: Path) -> None:
+    text = (folder / 'manifest.json').read_text('utf-8')
+
+    def refuse(constant: str) -> None:
+        pytest.fail(f'{constant} is no JSON')
+
+    manifest = json.loads(text, parse_constant=refuse)
+    assert manifest['classes'] == ['007', 'Zoë', 'ana', 'bob, jr', '李雷']
+    assert '"李雷"' in text
+    assert text.endswith('}\n')
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_golden_rows_expect_what_predict_says(folder: Path, named: Learned, name: str) -> None:
+    golden = assert_published(folder)['models'][name]['golden']
+    rows = np.array([row['features'] for row in golden], dtype=np.float32)
+    assert rows.shape == (5, 8)
+    # Through JSON and back every feature is the same float32, and each row one of the data.
+    assert all((row == named.X).all(axis=1).any() for row in rows)
+    assert len(np.unique(rows, axis=0)) == 5
+    labels = named.estimators[name].predict(rows)
+    assert [row['userID'] for row in golden] == [named.classes[label] for label in labels]
+
+
+def test_golden_rows_of_a_recording_shorter_than_five_are_all_of_it(tmp_path: Path) -> None:
+    learned = Learned(read_typings(record(tmp_path / 'short.csv', {1: 2, 2: 2})))
+    golden = manifest_of(learned)['models']['SVM']['golden']
+    assert [row['features'] for row in golden] == learned.X.tolist()
+
+
+def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> None:
+    manifest = assert_published(folder)
+    assert list(manifest) == [
+        'formatVersion',
+        'createdAt',
+        'dataset',
+        'features',
+        'classes',
+        'models',
+    ]
+    assert manifest['formatVersion'] == 1
+    offset = datetime.fromisoformat(manifest['createdAt']).utcoffset()
+    assert offset is not None
+    assert offset.total_seconds() == 0
+    assert manifest['dataset'] == {
+        'name': 'named.csv',
+        'sha256': named.typings.sha256,
+        'typings': 29,
+        'users': 5,
+        'keys': 5,
+    }
+    assert manifest['features'] == {
+        'names': [
+            f'{series}.{of}' for series in ('HT', 'PPT', 'RRT', 'RPT') for of in ('Mean', 'STD')
+        ],
+        'unit': 'ms',
+        'ddof': 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ('name', 'estimator', 'library'),
+    [
+        ('SVM', 'SVC', 'scikit-learn'),
+        ('RF', 'RandomForestClassifier', 'scikit-learn'),
+        ('XGB', 'XGBClassifier', 'xgboost'),
+    ],
+)
+def test_a_model_s_entry_says_what_it_is_and_how_good(
+    folder: Path, name: str, estimator: str, library: str
+) -> None:
+    entry = assert_published(folder)['models'][name]
+    assert entry['estimator'] == estimator
+    assert entry['library']['name'] == library
+    assert entry['opset'] == {'ai.onnx': 17, 'ai.onnx.ml': 3}
+    assert entry['parameters']['random_state'] == 0
+    assert entry['input'] == {'name': 'features', 'type': 'float32', 'shape': [None, 8]}
+    assert entry['outputs'] == [
+        {'name': 'label', 'type': 'int64', 'shape': [None]},
+        {'name': 'scores', 'type': 'float32', 'shape': [None, 5]},
+    ]
+    assert entry['metrics'] == METRICS
+    assert entry['parity'] == {
+        'rows': 20_010,
+        'labelDifferences': 2,
+        'largestProbabilityDifference': None,
+    }
+
+
+def test_the_manifest_is_the_same_every_time_but_for_its_date(named: Learned) -> None:
+    first, second = manifest_of(named), manifest_of(Learned(copy.deepcopy(named.typings)))
+    first.pop('createdAt')
+    second.pop('createdAt')
+    assert json.dumps(first) == json.dumps(second)

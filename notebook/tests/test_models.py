@@ -1,0 +1,83 @@
+import inspect
+import json
+
+import numpy as np
+import pytest
+import sklearn
+import xgboost
+from conftest import MODELS, Learned
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
+from xgboost import XGBClassifier
+
+from keystroke.data import UserID
+from keystroke.models import ESTIMATORS, encode_users, fit, library, parameters, scores
+
+
+@pytest.mark.parametrize(
+    ('users', 'classes', 'y'),
+    [
+        ([10, 9, -1, 10], [-1, 9, 10], [2, 1, 0, 2]),
+        (['b', 'a', '10', '9'], ['10', '9', 'a', 'b'], [3, 2, 0, 1]),
+    ],
+    ids=['integers by value', 'strings by code point'],
+)
+def test_users_are_numbered_in_sorted_order(
+    users: list[UserID], classes: list[UserID], y: list[int]
+) -> None:
+    found, numbers = encode_users(users)
+    assert found == classes
+    assert numbers.tolist() == y
+    assert numbers.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ('name', 'estimator'), [('SVM', SVC), ('RF', RandomForestClassifier), ('XGB', XGBClassifier)]
+)
+def test_only_the_random_state_differs_from_the_defaults(name: str, estimator: type) -> None:
+    changed = ESTIMATORS[name]().get_params()
+    default = estimator().get_params()
+    assert type(ESTIMATORS[name]()) is estimator
+    assert {key for key in default if repr(changed[key]) != repr(default[key])} == {'random_state'}
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_the_same_typings_give_the_same_model(named: Learned, name: str) -> None:
+    again = fit(name, named.X, named.y)
+    assert np.array_equal(scores(again, named.X), scores(named.estimators[name], named.X))
+
+
+@pytest.mark.parametrize('name', ['RF', 'XGB'])
+def test_scores_of_trees_are_their_probabilities(named: Learned, name: str) -> None:
+    estimator = named.estimators[name]
+    assert np.array_equal(scores(estimator, named.X), estimator.predict_proba(named.X))
+
+
+def test_scores_of_two_users_are_the_margin_and_its_negative() -> None:
+    X = np.array([[0.0], [1.0], [4.0], [5.0]], dtype=np.float32)
+    svc = SVC().fit(X, [0, 0, 1, 1])
+    both = scores(svc, X)
+    assert both[:, 1].tolist() == svc.decision_function(X).tolist()
+    assert both[:, 0].tolist() == (-both[:, 1]).tolist()
+    assert (both.argmax(axis=1) == svc.predict(X)).all()
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_parameters_are_all_there_and_plain_json(named: Learned, name: str) -> None:
+    estimator = named.estimators[name]
+    stored = parameters(estimator)
+    assert stored == json.loads(json.dumps(stored, allow_nan=False))
+    assert set(stored) == set(estimator.get_params(deep=False))
+    assert set(stored) >= set(inspect.signature(type(estimator)).parameters) - {'kwargs'}
+
+
+def test_a_parameter_that_json_has_no_number_for_is_a_word() -> None:
+    assert parameters(XGBClassifier())['missing'] == 'nan'
+    assert parameters(SVC(gamma=0.5))['gamma'] == 0.5
+    assert parameters(SVC())['class_weight'] is None
+
+
+def test_the_library_is_the_one_fitted_with() -> None:
+    assert library('XGB') == {'name': 'xgboost', 'version': xgboost.__version__}
+    assert library('SVM') == library('RF')
+    assert library('RF') == {'name': 'scikit-learn', 'version': sklearn.__version__}

@@ -1,0 +1,26 @@
+/** `npm run check`, `npm run fix`: lint, format and types of both languages. */
+import { join } from 'node:path'
+import { nodeTool, PYTHON, ROOT, run } from './processes.ts'
+
+const fix = process.argv.includes('--fix')
+const notebook = { cwd: join(ROOT, 'notebook') }
+
+const checks: [what: string, command: string, args: string[], options?: { cwd: string }][] = [
+  ['Biome: lint and format', nodeTool('biome'), ['check', ...(fix ? ['--write'] : [])]],
+  ['TypeScript: types', nodeTool('tsc'), ['--noEmit']],
+  ['Ruff: lint', PYTHON, ['-m', 'ruff', 'check', ...(fix ? ['--fix'] : []), '.', '../data'], notebook],
+  ['Ruff: format', PYTHON, ['-m', 'ruff', 'format', ...(fix ? [] : ['--check']), '.', '../data'], notebook],
+  ['mypy: types', PYTHON, ['-m', 'mypy'], notebook]
+]
+
+const failed: string[] = []
+for (const [what, command, args, options] of checks) {
+  console.error(`\n${what}`)
+  if ((await run(command, args, options)) !== 0) failed.push(what)
+}
+if (failed.length > 0) {
+  console.error(
+    `\nNot clean: ${failed.join('; ')}.${fix ? '' : ' npm run fix mends what can be mended by itself.'}`
+  )
+  process.exitCode = 1
+}

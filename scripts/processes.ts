@@ -1,0 +1,35 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+export const ROOT = join(import.meta.dirname, '..')
+
+/** Where relative paths on the command line start: where npm was called, not where package.json is. */
+export const CALLED_FROM = process.env.INIT_CWD ?? process.cwd()
+
+const WINDOWS = process.platform === 'win32'
+
+export const PYTHON = join(ROOT, '.venv', WINDOWS ? 'Scripts/python.exe' : 'bin/python')
+
+/** A tool from node_modules, as npm's scripts would find it. */
+export const nodeTool = (name: string): string =>
+  join(ROOT, 'node_modules', '.bin', WINDOWS ? `${name}.cmd` : name)
+
+/** Environment in which Python finds the notebook's package. */
+export const PYTHON_ENV = { ...process.env, PYTHONPATH: join(ROOT, 'notebook') }
+
+/**
+ * Wait for a process to end.
+ *
+ * @returns its exit code; 1 if a signal ended it
+ */
+export function ended(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve(code ?? 1))
+  })
+}
+
+/** Run a command with this process's terminal. */
+export function run(command: string, args: string[], options: SpawnOptions = {}): Promise<number> {
+  return ended(spawn(command, args, { cwd: ROOT, stdio: 'inherit', shell: WINDOWS, ...options }))
+}

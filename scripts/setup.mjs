@@ -1,0 +1,159 @@
+// @ts-check
+/**
+ * Install what is missing: Node packages into node_modules/, the Python environment into .venv/.
+ * Plain JavaScript without imports from packages, for it runs before there are any. Done in a
+ * moment when nothing has changed since the last time.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
+const WINDOWS = process.platform === 'win32'
+const NODE = '20.19'
+const NPM = '11.0'
+const PYTHON = '3.11'
+
+/** Something the person at the keyboard can mend; the message says how. */
+class SetupError extends Error {}
+
+try {
+  requireVersion('Node.js', process.versions.node, NODE)
+  requireVersion('npm', /npm\/(\S+)/.exec(process.env.npm_config_user_agent ?? '')?.[1], NPM)
+  await installNodePackages()
+  await installPythonPackages()
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error
+  console.error(`\n${error.message}`)
+  process.exit(1)
+}
+
+async function installNodePackages() {
+  const stamp = join(ROOT, 'node_modules', '.keystroke-installed')
+  const wanted = hash('package.json', 'package-lock.json')
+  if (isStamped(stamp, wanted)) return
+  await run('Node packages', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  writeFileSync(stamp, wanted)
+}
+
+async function installPythonPackages() {
+  const environment = join(ROOT, '.venv')
+  const python = join(environment, WINDOWS ? 'Scripts/python.exe' : 'bin/python')
+  const stamp = join(environment, '.keystroke-installed')
+  const wanted = hash('notebook/requirements.txt')
+  if (isStamped(stamp, wanted)) return
+  const base = findPython()
+  rmSync(environment, { recursive: true, force: true })
+  await run('the Python environment', base, ['-m', 'venv', environment])
+  const requirements = join(ROOT, 'notebook', 'requirements.txt')
+  const options = [
+    '--require-hashes',
+    '--only-binary=:all:',
+    '--disable-pip-version-check',
+    '--retries=2',
+    '--quiet'
+  ]
+  await run('Python packages', python, ['-m', 'pip', 'install', ...options, '-r', requirements])
+  writeFileSync(stamp, wanted)
+}
+
+/** @returns {string} a command that starts a new enough Python */
+function findPython() {
+  const versions = ['3.14', '3.13', '3.12', '3.11']
+  const commands = ['python3', 'python', ...versions.map((version) => `python${version}`)]
+  /** @type {string[]} */
+  const found = []
+  for (const command of commands) {
+    const { stdout, status } = spawnSync(
+      command,
+      ['-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'],
+      {
+        encoding: 'utf8'
+      }
+    )
+    if (status !== 0) continue
+    if (isAtLeast(stdout.trim(), PYTHON)) return command
+    found.push(stdout.trim())
+  }
+  const instead = found.length > 0 ? `, and only ${[...new Set(found)].join(', ')} is here` : ''
+  throw new SetupError(
+    `Python ${PYTHON} or newer is needed to train the models${instead}; install it and run the command again.`
+  )
+}
+
+/**
+ * Run a long step, with a sign of life now and then.
+ *
+ * @param {string} what what is installed
+ * @param {string} command
+ * @param {string[]} args
+ */
+async function run(what, command, args) {
+  console.error(`Installing ${what} ...`)
+  const started = Date.now()
+  const beat = setInterval(() => {
+    console.error(`  still installing ${what}, ${Math.round((Date.now() - started) / 1000)} s`)
+  }, 15_000)
+  let errors = ''
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'pipe'], shell: WINDOWS })
+  child.stderr.on('data', (chunk) => {
+    errors += chunk
+  })
+  const code = await new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('close', resolve)
+  })
+  clearInterval(beat)
+  if (code === 0) return
+  if (
+    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|resolution|NewConnectionError/.test(
+      errors
+    )
+  ) {
+    throw new SetupError(
+      `${capitalize(what)} could not be downloaded: the package registry cannot be reached; check the network and run the command again.`
+    )
+  }
+  console.error(errors.trimEnd().split('\n').slice(-20).join('\n'))
+  throw new SetupError(`${capitalize(what)} could not be installed; the lines above say why.`)
+}
+
+/**
+ * @param {string} name
+ * @param {string | undefined} version
+ * @param {string} least
+ */
+function requireVersion(name, version, least) {
+  if (version === undefined || isAtLeast(version, least)) return
+  throw new SetupError(`${name} ${least} or newer is needed, and this is ${version}; please update it.`)
+}
+
+/**
+ * @param {string} version
+ * @param {string} least
+ */
+function isAtLeast(version, least) {
+  return version.localeCompare(least, 'en', { numeric: true }) >= 0
+}
+
+/** @param {string[]} files */
+function hash(...files) {
+  const digest = createHash('sha256')
+  for (const file of files) digest.update(readFileSync(join(ROOT, file)))
+  return digest.digest('hex')
+}
+
+/**
+ * @param {string} path
+ * @param {string} wanted
+ */
+function isStamped(path, wanted) {
+  return existsSync(path) && readFileSync(path, 'utf8') === wanted
+}
+
+/** @param {string} text */
+function capitalize(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

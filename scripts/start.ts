@@ -1,0 +1,99 @@
+/** `npm start [-- path/to.csv]`: train where there are no models of that data, build, serve. */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { ConfigError, readConfig } from '../server/src/config.ts'
+import { ModelsError, readManifest, readModelFile } from '../server/src/manifest.ts'
+import { type Manifest, MODEL_NAMES, SERIES } from '../server/src/schemas.ts'
+import { CALLED_FROM, ended, nodeTool, ROOT, run } from './processes.ts'
+import { train } from './train.ts'
+
+const STARTS_WITHIN = 60_000
+
+try {
+  process.exitCode = await start(process.argv[2])
+} catch (error) {
+  if (!(error instanceof ConfigError || error instanceof ModelsError)) throw error
+  console.error(error.message)
+  process.exitCode = 1
+}
+
+async function start(csv?: string): Promise<number> {
+  const { HOST, PORT, MODELS_DIR } = readConfig()
+  const models = resolve(ROOT, MODELS_DIR)
+  const wanted = csv === undefined ? undefined : resolve(CALLED_FROM, csv)
+
+  const reason = await whyTrain(models, wanted)
+  if (reason !== undefined) {
+    console.error(`Training, which takes about a minute: ${reason}`)
+    const code = await train([wanted ?? join(ROOT, 'data', 'sample.csv'), '--models', models])
+    if (code !== 0) return code
+  }
+
+  console.error('Building ...')
+  const built = await run(nodeTool('tsc'), ['-p', 'server/tsconfig.json'])
+  if (built !== 0) return built
+
+  const server = spawn(process.execPath, ['server/dist/main.js'], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: { ...process.env, MODELS_DIR: models }
+  })
+  // From a terminal the server gets the signal too, and from a supervisor only this process does.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.kill(signal))
+
+  const url = `http://${HOST === '0.0.0.0' || HOST === '::' ? 'localhost' : HOST}:${PORT}`
+  const over = ended(server)
+  const ready = await Promise.race([isReady(url), over.then(() => false)])
+  if (ready) console.error(welcome(url, await readManifest(models)))
+  return over
+}
+
+/** Say why models have to be trained; undefined if those that are there will do. */
+async function whyTrain(models: string, csv?: string): Promise<string | undefined> {
+  let manifest: Manifest
+  try {
+    manifest = await readManifest(models)
+    for (const name of MODEL_NAMES) await readModelFile(models, name, manifest)
+  } catch (error) {
+    if (!(error instanceof ModelsError)) throw error
+    return error.message
+  }
+  if (csv === undefined) return undefined
+  const bytes = await readFile(csv).catch((error: Error) => {
+    throw new ModelsError(`${csv} cannot be read: ${error.message}.`)
+  })
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  return sha256 === manifest.dataset.sha256
+    ? undefined
+    : `The models there are of ${manifest.dataset.name}, and not of this ${csv}.`
+}
+
+async function isReady(url: string): Promise<boolean> {
+  for (const started = Date.now(); Date.now() - started < STARTS_WITHIN; ) {
+    const response = await fetch(`${url}/health/ready`).catch(() => undefined)
+    if (response?.ok) return true
+    await new Promise((next) => setTimeout(next, 50))
+  }
+  return false
+}
+
+function welcome(url: string, { dataset, models }: Manifest): string {
+  const row = models.RF.golden[0]!.features
+  const features = SERIES.map((series, i) => [series, { Mean: row[2 * i], STD: row[2 * i + 1] }])
+  const body = JSON.stringify({ Model: 'RF', ...Object.fromEntries(features) })
+  return `
+Serving models of ${dataset.name}: ${dataset.users} users, ${dataset.typings} typings of ${dataset.keys} keys.
+
+  Service  ${url}
+  Docs     ${url}/docs
+
+Try it:
+
+  curl ${url}/predict -H 'content-type: application/json' \\
+    -d '${body}'
+
+Ctrl-C ends it.
+`
+}

@@ -1,0 +1,17 @@
+/** `npm run train -- [path/to.csv]`: run the notebook on a CSV of typings. */
+import { CALLED_FROM, PYTHON, PYTHON_ENV, run } from './processes.ts'
+
+/**
+ * Train, in the terminal.
+ *
+ * @param args - of `python -m keystroke.train`
+ * @returns the exit code
+ */
+export function train(args: string[]): Promise<number> {
+  return run(PYTHON, ['-m', 'keystroke.train', ...args], { cwd: CALLED_FROM, env: PYTHON_ENV })
+}
+
+// import.meta.main is Node 24's.
+if (process.argv[1] === import.meta.filename) {
+  process.exitCode = await train(process.argv.slice(2))
+}

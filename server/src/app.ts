@@ -1,0 +1,82 @@
+import { STATUS_CODES } from 'node:http'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { errors } from './errors.ts'
+import { Health } from './health.ts'
+import { parseJson } from './json.ts'
+import type { Models } from './models.ts'
+import { registerOpenapi } from './openapi.ts'
+import { featuresRoutes } from './routes/features.ts'
+import { healthRoutes } from './routes/health.ts'
+import { modelsRoutes } from './routes/models.ts'
+import { predictRoutes } from './routes/predict.ts'
+import { predictBatchRoutes } from './routes/predict-batch.ts'
+import { compileValidator, formatValidationErrors } from './validation.ts'
+
+/** What the app is made of; tests bring the same as production does. */
+export interface AppOptions {
+  /** Settles once every model is loaded and tested; until then predictions get 503. */
+  models: Promise<Models>
+  /** Fastify's logger options; no log if left out. */
+  logger?: FastifyServerOptions['logger']
+}
+
+/** Compose the service: parsers, plugins, routes, error handler. It does not listen. */
+export async function buildApp({ models, logger = false }: AppOptions): Promise<FastifyInstance> {
+  const health = new Health()
+  let loaded: Models | undefined
+  models.then(
+    (value) => {
+      loaded = value
+      if (health.state === 'starting') health.state = 'ready'
+    },
+    // Whoever brought the promise reports it; here it means never to be ready.
+    () => {}
+  )
+  const requireModels = () => {
+    if (loaded === undefined) throw new errors.NOT_READY(health.state)
+    return loaded
+  }
+
+  const app = Fastify({
+    logger,
+    schemaErrorFormatter: formatValidationErrors
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  app.setValidatorCompiler(compileValidator)
+
+  // Fastify's own parser keeps the last of duplicate keys, and takes text/plain.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    async (_request: unknown, body: string) => parseJson(body)
+  )
+
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const refused = error.statusCode !== undefined && error.statusCode < 500
+    // A refusal's message may quote what somebody typed; its code says enough for the log.
+    if (refused) request.log.info({ code: error.code }, 'request refused')
+    else request.log.error(error)
+    const told = refused || error instanceof errors.NOT_READY ? error : new errors.INTERNAL()
+    const { statusCode = 500, code, message } = told
+    return reply.code(statusCode).send({ statusCode, code, error: STATUS_CODES[statusCode], message })
+  })
+  app.setNotFoundHandler((request) => {
+    throw new errors.NOT_FOUND(request.method, request.url)
+  })
+
+  await registerOpenapi(app)
+  await app.register(healthRoutes, { health })
+  await app.register(modelsRoutes, { models: requireModels })
+  await app.register(predictRoutes, { models: requireModels })
+  await app.register(predictBatchRoutes, { models: requireModels })
+  await app.register(featuresRoutes)
+
+  app.addHook('preClose', async () => {
+    health.state = 'draining'
+  })
+  app.addHook('onClose', async () => {
+    await loaded?.close()
+  })
+  return app
+}

@@ -1,0 +1,31 @@
+import createError from '@fastify/error'
+
+/**
+ * Every error of our own that a client can get: code, message, status. Fastify's own codes
+ * (FST_ERR_VALIDATION, FST_ERR_CTP_BODY_TOO_LARGE, ...) come on top, in the same shape.
+ */
+export const errors = {
+  /** The body is no JSON, or JSON that would not survive parsing as it was written. */
+  JSON_INVALID: createError<[why: string]>('KS_ERR_JSON_INVALID', 'body %s', 400),
+
+  /** A typing that cannot have happened. */
+  TYPING_INVALID: createError<[why: string]>('KS_ERR_TYPING_INVALID', '%s', 400),
+
+  /** A CSV whose header, or whose lack of rows, leaves nothing to answer. */
+  CSV_INVALID: createError<[why: string]>('KS_ERR_CSV_INVALID', '%s', 400),
+
+  /** A batch that says its model in the wrong place. */
+  BATCH_MODEL: createError<[why: string]>('KS_ERR_BATCH_MODEL', 'querystring.Model %s', 400),
+
+  NOT_FOUND: createError<[method: string, path: string]>(
+    'KS_ERR_NOT_FOUND',
+    'there is no %s %s; see /docs',
+    404
+  ),
+
+  /** Sessions still load, or the process is about to end. */
+  NOT_READY: createError<[state: string]>('KS_ERR_NOT_READY', 'the service is %s; try again shortly', 503),
+
+  /** What the client gets of any fault of ours; the log has the rest. */
+  INTERNAL: createError('KS_ERR_INTERNAL', 'the service failed; the request was not at fault', 500)
+}

@@ -1,0 +1,33 @@
+import closeWithGrace from 'close-with-grace'
+import { buildApp } from './app.ts'
+import { ConfigError, readConfig } from './config.ts'
+import { ModelsError } from './manifest.ts'
+import { loadModels } from './models.ts'
+
+/** Longest that requests under way may take once the process is told to end, ms. */
+const GRACE = 10_000
+
+try {
+  await main()
+} catch (error) {
+  const { code, message, stack } = error as NodeJS.ErrnoException
+  const isOperators =
+    error instanceof ConfigError || error instanceof ModelsError || code === 'EADDRINUSE' || code === 'EACCES'
+  process.stderr.write(`${isOperators ? message : stack}\n`)
+  process.exit(1)
+}
+
+async function main(): Promise<void> {
+  const config = readConfig()
+  const models = loadModels(config.MODELS_DIR)
+  const app = await buildApp({ models, logger: { level: config.LOG_LEVEL } })
+  closeWithGrace({ delay: GRACE, logger: app.log }, async ({ err, signal }) => {
+    if (err) app.log.fatal(err)
+    else app.log.info({ signal }, 'closing')
+    await app.close()
+  })
+  // Listening comes first, so that /health/ready can say "starting" while models load.
+  await app.listen({ host: config.HOST, port: config.PORT })
+  await models
+  app.log.info('ready')
+}

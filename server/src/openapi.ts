@@ -1,0 +1,29 @@
+import { createRequire } from 'node:module'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+
+/** Describe every route that is registered after this at /openapi.json, and show it at /docs. */
+export async function registerOpenapi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Keystroke recognition',
+        version,
+        description:
+          'Tells who is typing from how they type. Errors all have one form; `code` is for programs, `message` for people.',
+        license: { name: 'MIT', identifier: 'MIT' }
+      },
+      tags: [
+        { name: 'predict', description: 'Who typed?' },
+        { name: 'models', description: 'What answers' },
+        { name: 'health', description: 'For load balancers' }
+      ]
+    }
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+}

@@ -1,0 +1,23 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { computeFeatures } from '../features.ts'
+import { ErrorReply, FeaturesSchema, TypingSchema } from '../schemas.ts'
+import { checkTyping } from '../typing.ts'
+
+export const featuresRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.post(
+    '/features',
+    {
+      schema: {
+        tags: ['predict'],
+        summary: 'The 8 features of a typing, as POST /predict takes them',
+        description: 'Add "Model" to the answer and post it to /predict.',
+        body: TypingSchema,
+        response: { 200: FeaturesSchema, '4xx': ErrorReply }
+      }
+    },
+    ({ body }) => {
+      checkTyping(body)
+      return computeFeatures(body)
+    }
+  )
+}

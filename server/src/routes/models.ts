@@ -1,0 +1,17 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Models } from '../models.ts'
+import { ErrorReply, ModelsReply } from '../schemas.ts'
+
+export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (app, { models }) => {
+  app.get(
+    '/models',
+    {
+      schema: {
+        tags: ['models'],
+        summary: 'What is served: data, versions, hashes, and how good each model is on typings left out',
+        response: { 200: ModelsReply, 503: ErrorReply }
+      }
+    },
+    () => models().manifest
+  )
+}

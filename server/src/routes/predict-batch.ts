@@ -1,0 +1,83 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import Type, { type Static } from 'typebox'
+import { predictCsv } from '../csv.ts'
+import { errors } from '../errors.ts'
+import type { Models } from '../models.ts'
+import { type Prediction, predict } from '../predict.ts'
+import { BatchQuery, BatchReply, BatchRequest, ErrorReply, MODEL_NAMES } from '../schemas.ts'
+
+const CSV_REQUEST = Type.Unsafe<Readable>({
+  description:
+    'Recorded typings, UTF-8: a header user,press-0,release-0,press-1,... with or without user, then a typing a row, whole ms'
+})
+const CSV_REPLY = Type.Unsafe<Readable>({
+  type: 'string',
+  description: 'Line, User (where the request has it), UserID, Error: a row for each row, in their order'
+})
+
+export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (
+  app,
+  { models }
+) => {
+  // The stream itself: a CSV may be larger than memory, so it is not gathered and no body limit applies.
+  app.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
+
+  app.post(
+    '/predict/batch',
+    {
+      schema: {
+        tags: ['predict'],
+        summary: 'Many at once: a JSON array of requests, or a CSV of typings',
+        description:
+          'JSON: all or nothing; a bad request is named by its index. CSV: answered while it is read, so read ' +
+          'the answer while you send (curl does); a bad row gets its reason in its place, and the others go on.',
+        consumes: ['application/json', 'text/csv'],
+        body: {
+          content: {
+            'application/json': { schema: BatchRequest },
+            'text/csv': { schema: CSV_REQUEST }
+          }
+        },
+        querystring: BatchQuery,
+        response: {
+          200: {
+            description: 'An answer for each, in their order',
+            content: { 'application/json': { schema: BatchReply }, 'text/csv': { schema: CSV_REPLY } }
+          },
+          '4xx': ErrorReply,
+          '5xx': ErrorReply
+        }
+      }
+    },
+    async ({ body, query }, reply) => {
+      if (body instanceof Readable) {
+        if (query.Model === undefined) {
+          throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${MODEL_NAMES.join(', ')}`)
+        }
+        const { manifest, byName } = models()
+        const answer = await predictCsv(body, manifest.dataset.keys, byName[query.Model])
+        return reply.type('text/csv; charset=utf-8').send(Readable.from(answer, { objectMode: false }))
+      }
+      if (query.Model !== undefined) {
+        throw new errors.BATCH_MODEL('is for CSV; each request of a JSON array names its own')
+      }
+      return predictAll(models(), body as Static<typeof BatchRequest>, query.top)
+    }
+  )
+}
+
+/** Each model runs once over its own requests; answers go back to where their requests stand. */
+async function predictAll(
+  { byName }: Models,
+  requests: Static<typeof BatchRequest>,
+  top?: number
+): Promise<Static<typeof BatchReply>> {
+  const answers = new Map<object, Prediction>()
+  for (const name of MODEL_NAMES) {
+    const own = requests.filter(({ Model }) => Model === name)
+    const predictions = await predict(byName[name], own, top)
+    for (const [i, request] of own.entries()) answers.set(request, predictions[i]!)
+  }
+  return requests.map((request) => ({ ...answers.get(request)!, Model: request.Model }))
+}

@@ -1,0 +1,23 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Models } from '../models.ts'
+import { predict } from '../predict.ts'
+import { ErrorReply, PredictQuery, PredictReply, PredictRequest } from '../schemas.ts'
+
+export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (app, { models }) => {
+  app.post(
+    '/predict',
+    {
+      schema: {
+        tags: ['predict'],
+        summary: 'Who typed? From the 8 features of a typing, by one model',
+        body: PredictRequest,
+        querystring: PredictQuery,
+        response: { 200: PredictReply, '4xx': ErrorReply, '5xx': ErrorReply }
+      }
+    },
+    async ({ body, query }) => {
+      const [prediction] = await predict(models().byName[body.Model], [body], query.top)
+      return { ...prediction!, Model: body.Model }
+    }
+  )
+}

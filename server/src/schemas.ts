@@ -1,0 +1,245 @@
+import Type, { type Static } from 'typebox'
+
+/** Times, means and standard deviations are all in this unit. */
+const MS = 'ms'
+
+/** Largest finite float32, the type of the models' input (IEEE 754-2019, binary32). */
+const FLOAT32_MAX = 3.4028234663852886e38
+
+/** Names of the models as requests give them. */
+export const MODEL_NAMES = ['SVM', 'RF', 'XGB'] as const
+export type ModelName = (typeof MODEL_NAMES)[number]
+
+/** The four timings, in the order of the models' input. */
+export const SERIES = ['HT', 'PPT', 'RRT', 'RPT'] as const
+
+const closed = { additionalProperties: false }
+
+export const ModelNameSchema = Type.Enum([...MODEL_NAMES], {
+  description: 'SVM, RF (random forest) or XGB (gradient-boosted trees)'
+})
+
+/** As the CSV has it; a type list rather than anyOf, which fast-json-stringify would validate at run time. */
+export const UserIDSchema = Type.Unsafe<number | string>({
+  type: ['integer', 'string'],
+  description: 'Who typed, as the training data names them'
+})
+export type UserID = Static<typeof UserIDSchema>
+
+const Mean = (minimum: number) => Type.Number({ minimum, maximum: FLOAT32_MAX, description: `Mean, ${MS}` })
+const STD = Type.Number({
+  minimum: 0,
+  maximum: FLOAT32_MAX,
+  description: `Sample standard deviation (n - 1), ${MS}; 0 of a single value`
+})
+const Statistics = (description: string, minimum: number) =>
+  Type.Object({ Mean: Mean(minimum), STD }, { ...closed, description })
+
+const FEATURES = {
+  HT: Statistics('Hold time: a key’s release minus its press', 0),
+  PPT: Statistics('Press-press time: a key’s press minus the last key’s press', -FLOAT32_MAX),
+  RRT: Statistics('Release-release time: a key’s release minus the last key’s release', -FLOAT32_MAX),
+  RPT: Statistics(
+    'Release-press time: a key’s press minus the last key’s release; negative where keys overlap',
+    -FLOAT32_MAX
+  )
+}
+
+const EXAMPLE_FEATURES = {
+  HT: { Mean: 48.43, STD: 23.34 },
+  PPT: { Mean: 120.43, STD: 37.41 },
+  RRT: { Mean: 124.43, STD: 45.34 },
+  RPT: { Mean: 132.56, STD: 47.12 }
+}
+
+/** The 8 features of a typing. */
+export const FeaturesSchema = Type.Object(FEATURES, { ...closed, examples: [EXAMPLE_FEATURES] })
+export type Features = Static<typeof FeaturesSchema>
+
+export const PredictRequest = Type.Object(
+  { Model: ModelNameSchema, ...FEATURES },
+  { ...closed, examples: [{ Model: 'RF', ...EXAMPLE_FEATURES }] }
+)
+export type PredictRequest = Static<typeof PredictRequest>
+
+export const PredictQuery = Type.Object(
+  {
+    top: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'Add so many candidates, best first; as many as there are users at most'
+      })
+    )
+  },
+  closed
+)
+
+export const PredictReply = Type.Object({
+  UserID: UserIDSchema,
+  Model: ModelNameSchema,
+  Candidates: Type.Optional(
+    Type.Array(
+      Type.Object({
+        UserID: UserIDSchema,
+        Score: Type.Number({
+          description:
+            'Probability of RF and XGB. Of SVM, which has none, the one-versus-rest decision value; ' +
+            'where votes are equal its best may be another user than UserID, as in scikit-learn'
+        })
+      }),
+      { description: 'Only with ?top' }
+    )
+  )
+})
+export type PredictReply = Static<typeof PredictReply>
+
+/** 1,000 requests are about 170 kB of JSON, well inside the body limit, and 0.2 s of the slowest model. */
+const BATCH_MAX = 1000
+
+export const BatchRequest = Type.Array(PredictRequest, { minItems: 1, maxItems: BATCH_MAX })
+export const BatchReply = Type.Array(PredictReply)
+
+export const BatchQuery = Type.Object(
+  {
+    Model: Type.Optional(
+      Type.Enum([...MODEL_NAMES], {
+        description: 'Needed with text/csv, whose rows do not name one; not allowed with JSON'
+      })
+    ),
+    top: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, description: 'Candidates of each answer; JSON only' })
+    )
+  },
+  closed
+)
+
+const Times = (description: string) =>
+  Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
+    minItems: 2,
+    description: `${description}, whole ${MS} on any clock`
+  })
+
+/** One typing: for each of its keys a press and a release time. */
+export const TypingSchema = Type.Object(
+  {
+    Press: Times('When each key went down, in the order of the string'),
+    Release: Times('When each key came up; one for each press')
+  },
+  { ...closed, examples: [{ Press: [0, 150, 290, 470], Release: [90, 240, 400, 545] }] }
+)
+export type Typing = Static<typeof TypingSchema>
+
+const Rates = Type.Object(
+  {
+    rank1: Type.Number({ description: 'Share of left-out typings whose user is named' }),
+    rank5: Type.Number({ description: 'Share whose user is among the five best scored' }),
+    rank1STD: Type.Number({ description: 'Sample standard deviation of rank1 over the folds' }),
+    folds: Type.Integer()
+  },
+  closed
+)
+
+const TensorShape = Type.Array(Type.Unsafe<number | null>({ type: ['integer', 'null'] }))
+const Tensor = Type.Object({ name: Type.String(), type: Type.String(), shape: TensorShape }, closed)
+
+const MODEL_CARD = {
+  file: Type.String({ pattern: '^[^/\\\\]+$' }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  bytes: Type.Integer({ minimum: 1 }),
+  opset: Type.Record(Type.String(), Type.Integer()),
+  library: Type.Object({ name: Type.String(), version: Type.String() }, closed),
+  estimator: Type.String(),
+  parameters: Type.Record(
+    Type.String(),
+    Type.Unsafe<boolean | number | string | null>({ type: ['boolean', 'number', 'string', 'null'] })
+  ),
+  input: Tensor,
+  outputs: Type.Array(Tensor, { minItems: 2, maxItems: 2 }),
+  metrics: Type.Object(
+    {
+      trainingAccuracy: Type.Number({
+        description: 'On the rows the model was fitted on: memory, not recognition'
+      }),
+      repeatedStratified: Rates,
+      leaveOneRepetitionOut: Rates
+    },
+    closed
+  ),
+  parity: Type.Object(
+    {
+      rows: Type.Integer({ description: 'On which ONNX was compared with Python' }),
+      labelDifferences: Type.Integer(),
+      largestProbabilityDifference: Type.Unsafe<number | null>({ type: ['number', 'null'] })
+    },
+    closed
+  )
+}
+
+const Golden = Type.Object(
+  { features: Type.Array(Type.Number(), { minItems: 8, maxItems: 8 }), userID: UserIDSchema },
+  closed
+)
+
+const MANIFEST = {
+  createdAt: Type.String(),
+  dataset: Type.Object(
+    {
+      name: Type.String(),
+      sha256: Type.String(),
+      typings: Type.Integer(),
+      users: Type.Integer(),
+      keys: Type.Integer({ minimum: 2, description: 'K, the keys of the string' })
+    },
+    closed
+  ),
+  features: Type.Object(
+    { names: Type.Array(Type.String()), unit: Type.String(), ddof: Type.Integer() },
+    closed
+  )
+}
+
+const forEachModel = <T extends Type.TSchema>(schema: T) =>
+  Type.Object({ SVM: schema, RF: schema, XGB: schema }, closed)
+
+/** `models/manifest.json`, as `notebook/keystroke/manifest.py` writes it. */
+export const ManifestSchema = Type.Object(
+  {
+    formatVersion: Type.Integer(),
+    ...MANIFEST,
+    classes: Type.Array(UserIDSchema, { minItems: 2 }),
+    models: forEachModel(Type.Object({ ...MODEL_CARD, golden: Type.Array(Golden, { minItems: 1 }) }, closed))
+  },
+  closed
+)
+export type Manifest = Static<typeof ManifestSchema>
+
+/** The manifest's public part: neither who the users are nor rows of their data. */
+export const ModelsReply = Type.Object({
+  formatVersion: Type.Integer(),
+  ...MANIFEST,
+  models: forEachModel(Type.Object(MODEL_CARD))
+})
+
+export const HealthReply = Type.Object({
+  status: Type.Enum(['alive', 'starting', 'ready', 'draining'])
+})
+
+export const ErrorReply = Type.Object(
+  {
+    statusCode: Type.Integer(),
+    code: Type.String({ description: 'For programs: stays the same between versions' }),
+    error: Type.String({ description: 'The status in words' }),
+    message: Type.String({ description: 'For people: which field, and why' })
+  },
+  {
+    examples: [
+      {
+        statusCode: 400,
+        code: 'FST_ERR_VALIDATION',
+        error: 'Bad Request',
+        message: 'body.HT.STD must be >= 0'
+      }
+    ]
+  }
+)

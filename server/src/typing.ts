@@ -1,0 +1,45 @@
+import { errors } from './errors.ts'
+import type { Typing } from './schemas.ts'
+
+/** What is wrong with a typing: which time of which key, and why. */
+export interface TypingFault {
+  event: 'Press' | 'Release'
+  key: number
+  why: string
+}
+
+/**
+ * Find what no keyboard can have sent: a release before its press, or presses out of order. Releases
+ * out of order are legitimate, as are keys that overlap.
+ *
+ * @param typing - as many presses as releases, whole ms
+ */
+export function findFault({ Press, Release }: Typing): TypingFault | undefined {
+  for (let key = 0; key < Press.length; key++) {
+    const press = Press[key]!
+    if (Release[key]! < press) {
+      return { event: 'Release', key, why: `${Release[key]} is before its press, ${press}` }
+    }
+    if (key > 0 && press < Press[key - 1]!) {
+      return { event: 'Press', key, why: `${press} is before the last press, ${Press[key - 1]}` }
+    }
+  }
+  return undefined
+}
+
+/**
+ * Refuse a typing that cannot have happened.
+ *
+ * @param field - where the typing stands in the request
+ * @throws TYPING_INVALID naming the time at fault
+ */
+export function checkTyping(typing: Typing, field = 'body'): void {
+  const { Press, Release } = typing
+  if (Press.length !== Release.length) {
+    throw new errors.TYPING_INVALID(
+      `${field}.Release has ${Release.length} times and ${field}.Press ${Press.length}; each press needs its release`
+    )
+  }
+  const fault = findFault(typing)
+  if (fault) throw new errors.TYPING_INVALID(`${field}.${fault.event}[${fault.key}] ${fault.why}`)
+}

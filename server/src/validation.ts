@@ -1,0 +1,59 @@
+import { Ajv, type ErrorObject } from 'ajv'
+import type { FastifySchemaCompiler } from 'fastify'
+import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
+
+/**
+ * Nothing is coerced, filled in or dropped: what does not fit is refused (Fastify's own defaults
+ * turn null into 0 and remove unknown keys). `verbose` tells errors what they were about.
+ */
+const strict = { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true } as const
+
+/** A query string is text and nothing else; "5" for an integer is how 5 is written there. */
+const validators = {
+  body: new Ajv(strict),
+  querystring: new Ajv({ ...strict, coerceTypes: true })
+}
+
+/** Fastify's validator compiler: one set of rules for bodies, one for query strings. */
+export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
+  (httpPart === 'querystring' ? validators.querystring : validators.body).compile(schema)
+
+/** Fastify's schema error formatter: one sentence that names the field and why, without its value. */
+export function formatValidationErrors(faults: FastifySchemaValidationError[], part: string): Error {
+  const fault = faults[0] as unknown as ErrorObject
+  return new Error(describe(fault, part))
+}
+
+function describe({ keyword, instancePath, params, message, schema }: ErrorObject, part: string): string {
+  const field = toField(part, instancePath)
+  switch (keyword) {
+    case 'required':
+      return `${field}.${params.missingProperty} is missing`
+    case 'additionalProperties':
+      return `${field}.${params.additionalProperty} is not a known field`
+    case 'enum':
+      return `${field} must be one of ${params.allowedValues.join(', ')}`
+    case 'type':
+      return `${field} must be ${TYPES[schema as string] ?? `of type ${schema}`}`
+    case 'minimum':
+    case 'maximum':
+      if (Math.abs(params.limit) > Number.MAX_SAFE_INTEGER) return `${field} must fit a float32`
+      return `${field} ${message}`
+    default:
+      return `${field} ${message}`
+  }
+}
+
+const TYPES: Record<string, string> = {
+  array: 'an array',
+  integer: 'an integer',
+  number: 'a finite number',
+  object: 'an object',
+  string: 'a string'
+}
+
+/** `/3/HT/Mean` of the body becomes `body[3].HT.Mean`. */
+function toField(part: string, instancePath: string): string {
+  const steps = instancePath.split('/').slice(1)
+  return part + steps.map((step) => (/^[0-9]+$/.test(step) ? `[${step}]` : `.${step}`)).join('')
+}
