@@ -8,8 +8,8 @@ const notebook = { cwd: join(ROOT, 'notebook') }
 const checks: [what: string, command: string, args: string[], options?: { cwd: string }][] = [
   ['Biome: lint and format', nodeTool('biome'), ['check', ...(fix ? ['--write'] : [])]],
   ['TypeScript: types', nodeTool('tsc'), ['--noEmit']],
-  ['Ruff: lint', PYTHON, ['-m', 'ruff', 'check', ...(fix ? ['--fix'] : []), '.', '../data'], notebook],
-  ['Ruff: format', PYTHON, ['-m', 'ruff', 'format', ...(fix ? [] : ['--check']), '.', '../data'], notebook],
+  ['Ruff: lint', PYTHON, ['-m', 'ruff', 'check', ...(fix ? ['--fix'] : [])]],
+  ['Ruff: format', PYTHON, ['-m', 'ruff', 'format', ...(fix ? [] : ['--check'])]],
   ['mypy: types', PYTHON, ['-m', 'mypy'], notebook]
 ]
 

@@ -31,9 +31,6 @@ IR_VERSION = 8
 """What ONNX Runtime has read since 1.13; nothing newer is needed, and older runtimes are served."""
 
 _FLOAT32_MAX = np.finfo(np.float32).max
-# Beyond this a feature's square leaves float32, and inf - inf makes NaN. No kernel value changes:
-# at such distances all of them are 0 in float64 too.
-_FAR = 1e15
 
 
 def export(name: str, estimator: Any) -> onnx.ModelProto:
@@ -153,11 +150,9 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
     np.fill_diagonal(least, _FLOAT32_MAX)
 
     # The expanded square cancels; in float32 one label in some 100,000 came out otherwise. float64
-    # up to the exponent mends that for 4 us a row.
+    # up to the exponent mends that for 4 us a row, and holds the square of every float32 number.
     float64_constants = {
         'center': center,
-        'far': np.array(_FAR),
-        'minus_far': np.array(-_FAR),
         'vectors': vectors.T * (2 * gamma),
         'vectors_norm': -gamma * (vectors**2).sum(axis=1),
         'minus_gamma': np.array(-gamma),
@@ -167,8 +162,7 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
     node = helper.make_node
     nodes = [
         node('Cast', [INPUT], ['features_float64'], to=TensorProto.DOUBLE),
-        node('Sub', ['features_float64', 'center'], ['uncapped']),
-        node('Clip', ['uncapped', 'minus_far', 'far'], ['x']),
+        node('Sub', ['features_float64', 'center'], ['x']),
         # k = exp(-gamma |x - s|^2), expanded so that one Gemm does it; rounding must not exceed 0.
         node('Gemm', ['x', 'vectors', 'vectors_norm'], ['cross']),
         node('ReduceSumSquare', ['x'], ['x_norm'], axes=[1], keepdims=1),

@@ -158,6 +158,8 @@ def test_in_place_stores_the_outputs_and_nothing_that_changes_at_every_run(
     assert printed[0]['text'] == 'by default\n'
     assert 'papermill' not in first
     assert 'timestamp' not in first
+    # Neither does the next Python change the file.
+    assert 'version' not in json.loads(first)['metadata']['language_info']
     assert train.main(['--in-place']) == 0
     assert notebook.read_text() == first
 
