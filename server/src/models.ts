@@ -1,13 +1,16 @@
 import { InferenceSession } from 'onnxruntime-node'
+import { Batcher } from './batcher.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
-import { type Model, predict } from './predict.ts'
+import { MAX_ROWS_PER_RUN, type Model, type Prediction, predict, type Question, run } from './predict.ts'
 import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES } from './schemas.ts'
 
 /** All that the service answers with, loaded once. */
 export interface Models {
   manifest: Manifest
-  /** Ready to be asked. */
+  /** For many typings at once. */
   byName: Record<ModelName, Model>
+  /** For a typing at a time: those that arrive together share a run. */
+  batchers: Record<ModelName, Batcher<Question, Prediction>>
   /** Release the sessions' memory. */
   close(): Promise<void>
 }
@@ -23,9 +26,14 @@ export async function loadModels(folder: string): Promise<Models> {
   const entries = await Promise.all(
     MODEL_NAMES.map(async (name) => [name, await loadModel(folder, name, manifest)] as const)
   )
+  const batchers = entries.map(
+    ([name, model]) =>
+      [name, new Batcher((questions: Question[]) => run(model, questions), MAX_ROWS_PER_RUN)] as const
+  )
   return {
     manifest,
-    byName: Object.fromEntries(entries) as Record<ModelName, Model>,
+    byName: Object.fromEntries(entries) as Models['byName'],
+    batchers: Object.fromEntries(batchers) as Models['batchers'],
     close: async () => {
       await Promise.all(entries.map(([, model]) => model.session.release()))
     }
@@ -75,7 +83,7 @@ async function selfTest(model: Model, name: ModelName, manifest: Manifest): Prom
   const { golden, file } = manifest.models[name]
   const predictions = await predict(
     model,
-    golden.map(({ features }) => fromRow(features))
+    golden.map(({ features }) => ({ features: fromRow(features) }))
   )
   for (const [row, { userID }] of golden.entries()) {
     const named = predictions[row]!.UserID
