@@ -71,6 +71,22 @@ def markdown(run: dict[str, Any], medians: pd.DataFrame, lone: pd.DataFrame) -> 
                 f'| {row["p50"]:.0f} | {row["p99"]:.0f} | {1000 / alone["perSecond"]:.2f} '
                 f'| {row["rssMb"]:.0f} |'
             )
+    lines += [
+        '',
+        '## While a CSV of 100,000 rows is answered',
+        '',
+        'One client posts it; another asks for `/health/live` every 5 ms, a third for predictions, '
+        'one after another. A run takes 64 rows at most, and between two runs all others have a '
+        'turn.',
+        '',
+        '| model | rows/s | /health/live p50, ms | p99, ms | most, ms | predictions/s meanwhile |',
+        '| --- | --- | --- | --- | --- | --- |',
+    ]
+    lines += [
+        f'| {row["model"]} | {row["rowsPerSecond"]:,.0f} | {row["healthP50"]:.1f} '
+        f'| {row["healthP99"]:.1f} | {row["healthMost"]:.1f} | {row["predictionsPerSecond"]:,.0f} |'
+        for row in run['largeCsv']
+    ]
     lines += ['', '## From process start to ready', '', '| server | s |', '| --- | --- |']
     lines += [f'| {name} | {ms / 1000:.2f} |' for name, ms in run['starts'].items()]
     return '\n'.join([*lines, ''])

@@ -11,11 +11,13 @@ import { basename, join, resolve } from 'node:path'
 import { CALLED_FROM, nodeTool, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
 import { train } from '../scripts/train.ts'
 import { MODEL_NAMES, type ModelName } from '../server/src/schemas.ts'
+import { type LargeCsv, measureLargeCsv } from './large-csv.ts'
 
 const ROUNDS = 5
 const SECONDS = 3
 const WARM_UP_SECONDS = 2
 const CONNECTIONS = 32
+const LARGE_CSV_ROWS = 100_000
 /** The server's core and the load generator's; without taskset they share what there is. */
 const CORES = ['0', '1'] as const
 const PINNED = spawnSync('taskset', ['-c', CORES[1], 'true']).status === 0
@@ -77,6 +79,7 @@ const contestants = (port: number): Contestant[] => [
 await prepare()
 const running: Running[] = []
 const measures: Measure[] = []
+const largeCsv: LargeCsv[] = []
 try {
   for (const [i, contestant] of contestants(18_080).entries())
     running.push(await start(contestant, 18_080 + i))
@@ -94,6 +97,10 @@ try {
       }
       console.error(`${round === 0 ? 'warm-up' : `round ${round} of ${ROUNDS}`}: ${model}`)
     }
+  }
+  for (const model of MODEL_NAMES) {
+    largeCsv.push(await underLargeCsv(model))
+    console.error(`a CSV of ${LARGE_CSV_ROWS} rows: ${model}`)
   }
 } finally {
   for (const { child } of running) child.kill('SIGKILL')
@@ -205,6 +212,19 @@ async function load(
   }
 }
 
+async function underLargeCsv(model: ModelName): Promise<LargeCsv> {
+  const lines = (await readFile(CSV, 'utf8')).trimEnd().split(/\r?\n/)
+  const statistics = { Mean: 100, STD: 30 }
+  const body = JSON.stringify({
+    Model: model,
+    HT: statistics,
+    PPT: statistics,
+    RRT: statistics,
+    RPT: statistics
+  })
+  return measureLargeCsv(running[0]!.url, model, lines, LARGE_CSV_ROWS, body)
+}
+
 /** User and system time of a process, from /proc (proc_pid_stat(5), fields 14 and 15). */
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
@@ -225,7 +245,8 @@ async function report(): Promise<void> {
     connections: CONNECTIONS,
     pinned: PINNED,
     starts: Object.fromEntries(running.map(({ name, startMs }) => [name, startMs])),
-    measures
+    measures,
+    largeCsv
   }
   const path = join(WORK, 'results.json')
   await writeFile(path, JSON.stringify(results, null, 1))
