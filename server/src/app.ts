@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { requireApiKey } from './authentication.ts'
 import { errors } from './errors.ts'
 import { Health } from './health.ts'
 import { parseJson } from './json.ts'
@@ -17,12 +18,18 @@ import { compileValidator, formatValidationErrors } from './validation.ts'
 export interface AppOptions {
   /** Settles once every model is loaded and tested; until then predictions get 503. */
   models: Promise<Models>
+  /** Hex SHA-256 of each key that is accepted; no key is asked for if there are none. */
+  apiKeyHashes?: readonly string[]
   /** Fastify's logger options; no log if left out. */
   logger?: FastifyServerOptions['logger']
 }
 
 /** Compose the service: parsers, plugins, routes, error handler. It does not listen. */
-export async function buildApp({ models, logger = false }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({
+  models,
+  apiKeyHashes = [],
+  logger = false
+}: AppOptions): Promise<FastifyInstance> {
   const health = new Health()
   let loaded: Models | undefined
   models.then(
@@ -65,12 +72,16 @@ export async function buildApp({ models, logger = false }: AppOptions): Promise<
     throw new errors.NOT_FOUND(request.method, request.url)
   })
 
-  await registerOpenapi(app)
+  const needsKey = apiKeyHashes.length > 0
+  await registerOpenapi(app, { needsKey })
   await app.register(healthRoutes, { health })
-  await app.register(modelsRoutes, { models: requireModels })
-  await app.register(predictRoutes, { models: requireModels })
-  await app.register(predictBatchRoutes, { models: requireModels })
-  await app.register(featuresRoutes)
+  await app.register(async (guarded) => {
+    if (needsKey) requireApiKey(guarded, apiKeyHashes)
+    await guarded.register(modelsRoutes, { models: requireModels })
+    await guarded.register(predictRoutes, { models: requireModels })
+    await guarded.register(predictBatchRoutes, { models: requireModels })
+    await guarded.register(featuresRoutes)
+  })
 
   app.addHook('preClose', async () => {
     health.state = 'draining'

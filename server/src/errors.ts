@@ -17,6 +17,9 @@ export const errors = {
   /** A batch that says its model in the wrong place. */
   BATCH_MODEL: createError<[why: string]>('KS_ERR_BATCH_MODEL', 'querystring.Model %s', 400),
 
+  /** No key, or one that is none of ours; which of ours it resembles is not said. */
+  API_KEY: createError<[why: string]>('KS_ERR_API_KEY', 'the API key %s', 401),
+
   NOT_FOUND: createError<[method: string, path: string]>(
     'KS_ERR_NOT_FOUND',
     'there is no %s %s; see /docs',

@@ -20,7 +20,11 @@ try {
 async function main(): Promise<void> {
   const config = readConfig()
   const models = loadModels(config.MODELS_DIR)
-  const app = await buildApp({ models, logger: { level: config.LOG_LEVEL } })
+  const app = await buildApp({
+    models,
+    apiKeyHashes: config.API_KEY_SHA256?.split(/ *, */) ?? [],
+    logger: { level: config.LOG_LEVEL }
+  })
   closeWithGrace({ delay: GRACE, logger: app.log }, async ({ err, signal }) => {
     if (err) app.log.fatal(err)
     else app.log.info({ signal }, 'closing')

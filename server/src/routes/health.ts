@@ -2,6 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Health } from '../health.ts'
 import { HealthReply } from '../schemas.ts'
 
+/** OpenAPI's word for: no key needed. */
+const OPEN: never[] = []
+
 export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async (app, { health }) => {
   // Asked every few seconds for ever: not worth a line of the log each.
   const logLevel = 'warn'
@@ -12,6 +15,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async
       logLevel,
       schema: {
         tags: ['health'],
+        security: OPEN,
         summary: 'Is the process alive?',
         response: { 200: HealthReply }
       }
@@ -25,6 +29,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async
       logLevel,
       schema: {
         tags: ['health'],
+        security: OPEN,
         summary: 'Are predictions answered? What a load balancer asks',
         description:
           'By the status: 503 until every model is loaded and tested, and again before the process ends.',

@@ -9,7 +9,7 @@ export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> =
       schema: {
         tags: ['models'],
         summary: 'What is served: data, versions, hashes, and how good each model is on typings left out',
-        response: { 200: ModelsReply, 503: ErrorReply }
+        response: { 200: ModelsReply, '4xx': ErrorReply, '5xx': ErrorReply }
       }
     },
     () => models().manifest
