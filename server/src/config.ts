@@ -30,6 +30,13 @@ export const ConfigSchema = Type.Object({
     default: true,
     description: 'false serves whoever reaches the service; nobody but this machine reaches it on loopback'
   }),
+  DRAIN_SECONDS: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 100,
+    description:
+      'How long to go on serving, not ready, once told to end; longer than a load balancer takes to notice'
+  }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'Least level that is logged'

@@ -145,7 +145,15 @@ test('only loopback is loopback', async (t) => {
   for (const host of ['127.0.0.1', '127.8.9.10', '::1', 'localhost', '::ffff:127.0.0.1']) {
     t.ok(isLoopback(host), host)
   }
-  for (const host of ['0.0.0.0', '::', '128.0.0.1', '10.127.0.0', 'localhost.example', '127.0.0.1.nip.io']) {
+  for (const host of [
+    '0.0.0.0',
+    '::',
+    '126.0.0.1',
+    '128.0.0.1',
+    '10.127.0.0',
+    'localhost.example',
+    '127.0.0.1.nip.io'
+  ]) {
     t.notOk(isLoopback(host), host)
   }
 })
