@@ -5,29 +5,26 @@
 #   --build-arg REVISION=...       commit it is built from, for the label
 #   --platform linux/arm64         for Graviton; no stage runs on the target, so no emulator is needed
 #   --secret id=ca,src=ca.pem      CA bundle for a network that inspects TLS; nothing of it stays in the image
-ARG MODELS=trained
-
 
 # Runs the notebook. Models are the same for every platform.
-FROM --platform=$BUILDPLATFORM docker.io/library/python:3.12-slim-bookworm AS trained
+FROM --platform=$BUILDPLATFORM docker.io/library/python:3.12-slim-bookworm AS models
+ARG MODELS=trained
 WORKDIR /keystroke
 COPY notebook/requirements.txt notebook/
 RUN --mount=type=secret,id=ca,required=false \
+    if [ "$MODELS" = given ]; then exit; fi; \
     if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
       --require-hashes --only-binary=:all: -r notebook/requirements.txt
 COPY notebook notebook
 COPY data data
+COPY models given
 ARG CSV=data/sample.csv
-RUN PYTHONPATH=notebook python -m keystroke.train "$CSV"
-
-
-# Takes what an earlier run of the notebook left in models/.
-FROM scratch AS given
-COPY models /keystroke/models
-
-
-FROM ${MODELS} AS models
+RUN case "$MODELS" in \
+      trained) PYTHONPATH=notebook python -m keystroke.train "$CSV" --models models ;; \
+      given) mkdir models && cp given/manifest.json given/*.onnx models ;; \
+      *) echo "MODELS is trained or given, and not $MODELS" >&2; exit 1 ;; \
+    esac
 
 
 FROM --platform=$BUILDPLATFORM docker.io/library/node:24-bookworm-slim AS packages
