@@ -6,16 +6,32 @@
 #   --platform linux/arm64         for Graviton; no stage runs on the target, so no emulator is needed
 #   --secret id=ca,src=ca.pem      CA bundle for a network that inspects TLS; nothing of it stays in the image
 
-# Runs the notebook. Models are the same for every platform.
-FROM --platform=$BUILDPLATFORM docker.io/library/python:3.12-slim-bookworm AS models
+FROM --platform=$BUILDPLATFORM docker.io/library/python:3.12-slim-bookworm AS notebook
 ARG MODELS=trained
 WORKDIR /keystroke
 COPY notebook/requirements.txt notebook/
 RUN --mount=type=secret,id=ca,required=false \
     if [ "$MODELS" = given ]; then exit; fi; \
-    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
+    if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
       --require-hashes --only-binary=:all: -r notebook/requirements.txt
+
+
+# JupyterLab on the repository: docker compose --profile notebook up.
+FROM notebook AS jupyter
+COPY notebook/jupyter.txt notebook/
+RUN --mount=type=secret,id=ca,required=false \
+    if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
+    pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+      --require-hashes --only-binary=:all: -r notebook/jupyter.txt
+ENV PYTHONPATH=/keystroke/notebook
+EXPOSE 8888
+ENTRYPOINT ["jupyter", "lab", "--ip=0.0.0.0", "--port=8888", "--no-browser", "--allow-root"]
+
+
+# Runs the notebook, or takes what it left in models/ before. Models are the same for every platform.
+FROM notebook AS models
+ARG MODELS=trained
 COPY notebook notebook
 COPY data data
 COPY models given
@@ -31,7 +47,7 @@ FROM --platform=$BUILDPLATFORM docker.io/library/node:24-bookworm-slim AS packag
 WORKDIR /keystroke
 COPY .npmrc package.json package-lock.json ./
 RUN --mount=type=secret,id=ca,required=false \
-    if [ -f /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
+    if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
     npm ci --ignore-scripts
 
 
