@@ -29,7 +29,8 @@ EXPOSE 8888
 ENTRYPOINT ["jupyter", "lab", "--ip=0.0.0.0", "--port=8888", "--no-browser", "--allow-root"]
 
 
-# Runs the notebook, or takes what it left in models/ before. Models are the same for every platform.
+# Runs the notebook, or takes what it left in models/ before. Models are the same for every platform. One
+# thread: rows are so few that several wait for each other longer than they compute where others build too.
 FROM notebook AS models
 ARG MODELS=trained
 COPY notebook notebook
@@ -37,7 +38,7 @@ COPY data data
 COPY models given
 ARG CSV=data/sample.csv
 RUN case "$MODELS" in \
-      trained) PYTHONPATH=notebook python -m keystroke.train "$CSV" --models models ;; \
+      trained) PYTHONPATH=notebook OMP_NUM_THREADS=1 python -m keystroke.train "$CSV" --models models ;; \
       given) mkdir models && cp given/manifest.json given/*.onnx models ;; \
       *) echo "MODELS is trained or given, and not $MODELS" >&2; exit 1 ;; \
     esac
