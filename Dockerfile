@@ -73,7 +73,8 @@ RUN npm prune --omit=dev --ignore-scripts && \
       arm64) platform=linux/arm64 ;; \
       *) echo "onnxruntime has no library for $TARGETARCH" >&2; exit 1 ;; \
     esac && \
-    find onnxruntime-node/bin -mindepth 3 -maxdepth 3 -type d -not -path "*/$platform" -exec rm -r {} + && \
+    find onnxruntime-node/bin -mindepth 2 -type d -not -path '*/linux' -not -path "*/$platform" \
+      -prune -exec rm -r {} + && \
     find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.md' \) -delete && \
     rm -r .bin .package-lock.json
 
