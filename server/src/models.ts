@@ -3,6 +3,9 @@ import { ModelsError, readManifest, readModelFile } from './manifest.ts'
 import { type Model, predict } from './predict.ts'
 import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES } from './schemas.ts'
 
+// Its Linux and macOS packages otherwise tell their maker of every session. Read when the first one is made.
+process.env.ORT_DISABLE_TELEMETRY = '1'
+
 /** All that the service answers with, loaded once. */
 export interface Models {
   manifest: Manifest

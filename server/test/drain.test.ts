@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -34,10 +35,21 @@ interface Service {
 }
 
 /** The process as production runs it, on a port of its own. */
-async function startService(t: Test, models: string, drainSeconds: number): Promise<Service> {
+async function startService(
+  t: Test,
+  models: string,
+  drainSeconds: number,
+  home = '/nonexistent'
+): Promise<Service> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'server/src/main.ts'], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, MODELS_DIR: models, PORT: '0', DRAIN_SECONDS: String(drainSeconds) },
+    env: {
+      PATH: process.env.PATH,
+      HOME: home,
+      MODELS_DIR: models,
+      PORT: '0',
+      DRAIN_SECONDS: String(drainSeconds)
+    },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   t.teardown(() => child.kill('SIGKILL'))
@@ -150,6 +162,14 @@ test('a service that is told to end', async (t) => {
     t.match(reply, /^HTTP\/1.1 200 /)
     t.match(reply, /^connection: close\r$/im)
     t.equal(await over, 0)
+  })
+
+  await t.test('leaves nothing in its home: the telemetry of onnxruntime is off', async (t) => {
+    const home = t.testdir()
+    const { child, over } = await startService(t, models, 0, home)
+    child.kill('SIGTERM')
+    t.equal(await over, 0)
+    t.strictSame(await readdir(home), [])
   })
 
   await t.test('ends at once when told again', async (t) => {
