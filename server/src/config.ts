@@ -59,7 +59,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const data = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
   let config: Config
   try {
-    config = envSchema<Config>({ schema: ConfigSchema, data, dotenv: false })
+    config = envSchema<Config>({ schema: ConfigSchema, data, dotenv: false, env: false })
   } catch (error) {
     const faults = (error as { errors?: Fault[] }).errors
     if (faults === undefined) throw error

@@ -124,6 +124,11 @@ test('a service that others reach does not start without keys, unless it is told
     t.doesNotThrow(() => readConfig({ HOST, API_KEY_SHA256: hash }), HOST)
   }
   t.doesNotThrow(() => readConfig({}), 'loopback, the default')
+  // As a compose file passes on what nobody has set; from the process itself, as main.ts reads it.
+  process.env.API_KEY_SHA256 = ''
+  t.teardown(() => delete process.env.API_KEY_SHA256)
+  t.equal(readConfig().API_KEY_SHA256, undefined, 'an empty list is none')
+  t.throws(() => readConfig({ ...process.env, HOST: '0.0.0.0' }), /API_KEY_SHA256/, 'an empty list is none')
 })
 
 test('keys that are no SHA-256 hashes are refused, and not repeated', async (t) => {
