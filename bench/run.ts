@@ -182,7 +182,7 @@ async function load(
 ): Promise<Measure> {
   const before = cpuSeconds(child.pid!)
   const [command, args] = pin(CORES[1], [
-    ...tsx('load.ts'),
+    ...tsx('autocannon.ts'),
     url,
     WORK,
     model,

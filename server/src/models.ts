@@ -4,6 +4,9 @@ import { ModelsError, readManifest, readModelFile } from './manifest.ts'
 import { MAX_ROWS_PER_RUN, type Model, type Prediction, predict, type Question, run } from './predict.ts'
 import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES } from './schemas.ts'
 
+// Its Linux and macOS packages otherwise tell their maker of every session. Read when the first one is made.
+process.env.ORT_DISABLE_TELEMETRY = '1'
+
 /** All that the service answers with, loaded once. */
 export interface Models {
   manifest: Manifest
