@@ -310,11 +310,11 @@ class Decision:
     typings : int
         n; of more than the largest n there is, the largest one's decision is used.
     temperature : float
-        Divides scores before ``probabilities`` and ``evidence``.
+        Divides mean scores in ``probabilities`` and ``evidence``.
     threshold : float
         A claimed user is confirmed where the evidence is above it.
     unknown_threshold : float
-        The typist looks unknown where even the best user's evidence is not above it.
+        The typist looks unknown where even the best user's mean score is not above it.
     """
 
     typings: int
@@ -486,7 +486,7 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if held_out:
                 scores = np.concatenate([score for score, _ in held_out])
                 temperature = _fit_temperature(scores, users, typings)
-                known = evidence(scores, temperature).max(axis=1)
+                known = scores.max(axis=1)
             else:
                 scores = np.zeros((0, C))
                 temperature, known = UNCALIBRATED_TEMPERATURE, np.zeros(1)
