@@ -236,7 +236,8 @@ def detection_error_curves(
         )
     ends = norm.ppf([low, high])
     axes.plot(ends, ends, color=GREY, ls='--', lw=1)
-    axes.text(ends[1], ends[1], 'equal error ', color=GREY, ha='right', va='bottom', rotation=45)
+    middle = norm.ppf(0.08)
+    axes.text(middle, middle, 'equal error', color=GREY, ha='center', va='bottom', rotation=45)
     ticks = [0.001, 0.01, 0.05, 0.1, 0.2, 0.4]
     labels = [f'{tick:.1%}' if tick < 0.01 else f'{tick:.0%}' for tick in ticks]
     axes.set_xticks(norm.ppf(ticks), labels)
@@ -246,7 +247,7 @@ def detection_error_curves(
     axes.set_xlabel('false acceptance rate')
     axes.set_ylabel('false rejection rate')
     axes.set_title('Verification: one error can be had for the other')
-    axes.legend(loc='lower left')
+    figure.legend(loc='outside lower center', ncols=3)
     return figure
 
 

@@ -23,6 +23,7 @@ from keystroke.data import Typings, UserID
 from keystroke.export import INPUT, LABEL, SCORES
 from keystroke.features import FEATURES
 from keystroke.parity import Parity
+from keystroke.protocols import Strangers
 from keystroke.typing_export import TIMES
 from keystroke.typing_model import TypingModel, as_times
 from keystroke.typing_parity import TypingParity
@@ -148,6 +149,19 @@ def describe_typing_model(  # noqa: PLR0913, PLR0917 — as above
             }
             for row, scores in zip(rows, golden, strict=True)
         ],
+    }
+
+
+def describe_strangers(found: Strangers) -> dict[str, float]:
+    """Make the part of the typing model's metrics on typists who are not enrolled."""
+    return {
+        'AUROC': found.auroc,
+        'knownRejected': found.known_rejected,
+        'strangersRejected': found.strangers_rejected,
+        'falseAcceptanceRate': found.false_acceptance_rate,
+        'falseRejectionRate': found.false_rejection_rate,
+        'EER': found.eer,
+        'frrAtFar1': found.frr_at_far_1,
     }
 
 

@@ -212,7 +212,7 @@ def user_bootstrap(
     statistic : callable
         From how often each user was drawn, shape (C,), to rates by name.
     users : int
-        C.
+        C, two at least.
     resamples : int
 
     Returns
@@ -228,7 +228,11 @@ def user_bootstrap(
     rng = np.random.default_rng(SEED)
     drawn: dict[str, list[float]] = {}
     for _ in range(resamples):
-        counts = np.bincount(rng.integers(users, size=users), minlength=users).astype(np.float64)
+        counts = np.zeros(users)
+        # One user alone, drawn again and again, has no impostors.
+        while np.count_nonzero(counts) < 2:
+            drawing = rng.integers(users, size=users)
+            counts = np.bincount(drawing, minlength=users).astype(np.float64)
         for name, value in statistic(counts).items():
             drawn.setdefault(name, []).append(value)
     return {

@@ -9,6 +9,7 @@ from keystroke.rates import (
     Answers,
     Trials,
     as_json,
+    card,
     concatenate,
     equal_error_rate,
     equal_error_rates_by_user,
@@ -197,3 +198,35 @@ def test_a_recogniser_without_probabilities_has_no_calibration_error() -> None:
 def test_what_json_has_no_number_for_becomes_null() -> None:
     value = as_json({'a': np.array([1.0, np.nan]), 'b': [(1, float('nan'))]})
     assert json.dumps(value, allow_nan=False) == '{"a": [1.0, null], "b": [[1, null]]}'
+
+
+def test_two_users_have_intervals_too() -> None:
+    found = intervals(answers_of(2, 6), 50)
+    assert all(0 <= low <= high <= 1 for low, high in found.values())
+
+
+def test_a_card_has_the_rates_and_short_curves() -> None:
+    first, second = answers_of(30, 4), answers_of(30, 4, seed=1)
+    whole = concatenate([first, second])
+    found = card([first, second])
+    assert {name: found[name] for name in summarize(whole)} == summarize(whole)
+    ranks = whole.ranks
+    assert found['cmc'] == [(ranks <= k).mean() for k in range(1, 21)]
+    by_fold = [(fold.ranks == 1).mean() for fold in (first, second)]
+    assert found['rank1STD'] == pytest.approx(abs(by_fold[0] - by_fold[1]) / 2**0.5)
+    assert found['folds'] == 2
+    far, frr = trials(whole.claims, whole.y).curve()
+    curve = set(zip(far.tolist(), frr.tolist(), strict=True))
+    assert all(tuple(point) in curve for point in found['det'])
+    assert len(found['det']) <= 60
+    assert [point[0] for point in found['det']] == sorted(point[0] for point in found['det'])
+    assert found['det'][-1] == [1, pytest.approx(0)]
+    assert sum(entry['share'] for entry in found['reliability']) == pytest.approx(1)
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_a_card_wants_probabilities() -> None:
+    answers = answers_of(4, 3)
+    without = Answers(answers.y, answers.scores, answers.claims, answers.named)
+    with pytest.raises(ValueError, match='probabilities'):
+        card([without])
