@@ -107,3 +107,12 @@ def test_perturbed_typings_are_ones_a_keyboard_may_send(named: Learned) -> None:
     assert np.array_equal(times, np.rint(times))
     assert times.min() >= 0
     assert 2**52 <= times.max() < 2**53
+
+
+def test_times_of_zero_are_scored_as_in_python_where_nothing_is_clipped(named: Learned) -> None:
+    press, release = named.typings.press, named.typings.release.copy()
+    release[:, 1] = press[:, 1]
+    times = as_times(press, release)
+    model = TypingModel(clip=40.0).fit(as_times(press, named.typings.release), named.typings.users)
+    found = score_rows(open_session(export_typing_model(model)), times)
+    assert np.abs(found / model.score_users(times) - 1).max() < 1e-4
