@@ -26,12 +26,8 @@ async function load(): Promise<Models> {
     const ask = async (question: Question) => (await run(model, [question]))[0]!
     return [name, { ask }] as const
   })
-  return {
-    manifest,
-    byName: Object.fromEntries(entries) as unknown as Models['byName'],
-    batchers: Object.fromEntries(alone) as unknown as Models['batchers'],
-    close: async () => {}
-  }
+  // What POST /predict asks for, and no more.
+  return { manifest, batchers: Object.fromEntries(alone), close: async () => {} } as unknown as Models
 }
 
 const models = load()

@@ -66,7 +66,7 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
   let manifest: Manifest
   try {
     manifest = await readManifest(models)
-    for (const name of MODEL_NAMES) await readModelFile(models, name, manifest)
+    for (const name of [...MODEL_NAMES, 'typing'] as const) await readModelFile(models, name, manifest)
   } catch (error) {
     if (!(error instanceof ModelsError)) throw error
     return error.message

@@ -10,6 +10,7 @@ import type { Models } from './models.ts'
 import { registerOpenapi } from './openapi.ts'
 import { featuresRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
+import { identifyRoutes } from './routes/identify.ts'
 import { modelsRoutes } from './routes/models.ts'
 import { predictRoutes } from './routes/predict.ts'
 import { predictBatchRoutes } from './routes/predict-batch.ts'
@@ -103,6 +104,7 @@ export async function buildApp({
     await guarded.register(predictRoutes, { models: requireModels })
     await guarded.register(predictBatchRoutes, { models: requireModels })
     await guarded.register(featuresRoutes)
+    await guarded.register(identifyRoutes, { models: requireModels })
   })
 
   app.addHook('preClose', async () => {

@@ -23,6 +23,13 @@ export const errors = {
   /** No key, or one that is none of ours; which of ours it resembles is not said. */
   API_KEY: createError<[why: string]>('KS_ERR_API_KEY', 'the API key %s', 401),
 
+  /** A claim to be somebody the models were not trained on. */
+  USER_UNKNOWN: createError<[user: string]>(
+    'KS_ERR_USER_UNKNOWN',
+    'body.UserID: the models know no user %s',
+    404
+  ),
+
   NOT_FOUND: createError<[method: string, path: string]>(
     'KS_ERR_NOT_FOUND',
     'there is no %s %s; see /docs',

@@ -30,7 +30,8 @@ export async function registerOpenapi(
         security: Object.keys(SECURITY_SCHEMES).map((scheme) => ({ [scheme]: [] }))
       }),
       tags: [
-        { name: 'predict', description: 'Who typed?' },
+        { name: 'predict', description: 'Who typed? By the challenge’s 8 features' },
+        { name: 'recognize', description: 'Who typed, and is it who they say? By every single time' },
         { name: 'models', description: 'What answers' },
         { name: 'health', description: 'For load balancers' }
       ]
