@@ -14,10 +14,7 @@ const MEMORY_OF_CPU: Record<number, number[]> = {
   2048: [4096, 5120, 6144, 7168, 8192, 9216, 10240, 11264, 12288, 13312, 14336, 15360, 16384]
 }
 
-/** ECS ends a container that has not stopped by then, s (Fargate's largest stopTimeout). */
-const STOP_TIMEOUT_MAX = 120
-
-/** Time between the end of the server's drain and the next thing that would cut it short, s. */
+/** Time left to the last requests after the drain, before ECS or the load balancer ends them, s. */
 const AFTER_DRAIN = 15
 
 /** Every knob of the deployment; `infra/config.json` says what differs from the defaults. */
@@ -61,7 +58,8 @@ export const ConfigSchema = Type.Object(
     drainSeconds: Type.Integer({
       default: 20,
       minimum: 1,
-      maximum: STOP_TIMEOUT_MAX - AFTER_DRAIN,
+      // With the time after it within 120 s, the longest that Fargate waits for a container to stop.
+      maximum: 100,
       description: 'Time a task goes on serving after SIGTERM, while the load balancer notices, s'
     }),
     logDays: Type.Enum([1, 3, 7, 14, 30, 60, 90, 180, 365], {
