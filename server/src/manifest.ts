@@ -9,7 +9,9 @@ import { type Manifest, ManifestSchema, type ModelName } from './schemas.ts'
 const FORMAT_VERSION = 1
 
 /** Models that cannot be served; the message is one sentence that says what to do. */
-export class ModelsError extends Error {}
+export class ModelsError extends Error {
+  override name = 'ModelsError'
+}
 
 /**
  * Read and check `manifest.json`, without its model files.
@@ -39,7 +41,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   }
   if (!Value.Check(ManifestSchema, manifest)) {
     const fault = Value.Errors(ManifestSchema, manifest)[0]
-    throw new ModelsError(`${path} is damaged: ${fault?.instancePath || 'it'} ${fault?.message}.`)
+    throw new ModelsError(`${path} is damaged at ${fault?.instancePath || 'its top'}: ${fault?.message}.`)
   }
   if (manifest.features.names.join() !== FEATURE_NAMES.join()) {
     throw new ModelsError(

@@ -56,9 +56,12 @@ const EXAMPLE_FEATURES = {
 export const FeaturesSchema = Type.Object(FEATURES, { ...closed, examples: [EXAMPLE_FEATURES] })
 export type Features = Static<typeof FeaturesSchema>
 
+/** The challenge's own sample. */
+const EXAMPLE_REQUEST = { Model: 'RF', ...EXAMPLE_FEATURES }
+
 export const PredictRequest = Type.Object(
   { Model: ModelNameSchema, ...FEATURES },
-  { ...closed, examples: [{ Model: 'RF', ...EXAMPLE_FEATURES }] }
+  { ...closed, examples: [EXAMPLE_REQUEST] }
 )
 export type PredictRequest = Static<typeof PredictRequest>
 
@@ -75,30 +78,37 @@ export const PredictQuery = Type.Object(
   closed
 )
 
-export const PredictReply = Type.Object({
-  UserID: UserIDSchema,
-  Model: ModelNameSchema,
-  Candidates: Type.Optional(
-    Type.Array(
-      Type.Object({
-        UserID: UserIDSchema,
-        Score: Type.Number({
-          description:
-            'Probability of RF and XGB. Of SVM, which has none, the one-versus-rest decision value; ' +
-            'where votes are equal its best may be another user than UserID, as in scikit-learn'
-        })
-      }),
-      { description: 'Only with ?top' }
+export const PredictReply = Type.Object(
+  {
+    UserID: UserIDSchema,
+    Model: ModelNameSchema,
+    Candidates: Type.Optional(
+      Type.Array(
+        Type.Object({
+          UserID: UserIDSchema,
+          Score: Type.Number({
+            description:
+              'Probability of RF and XGB. Of SVM, which has none, the one-versus-rest decision value; ' +
+              'where votes are equal its best may be another user than UserID, as in scikit-learn'
+          })
+        }),
+        { description: 'Only with ?top' }
+      )
     )
-  )
-})
+  },
+  { description: 'Who typed' }
+)
 export type PredictReply = Static<typeof PredictReply>
 
 /** 1,000 requests are about 170 kB of JSON, well inside the body limit, and 0.2 s of the slowest model. */
 const BATCH_MAX = 1000
 
-export const BatchRequest = Type.Array(PredictRequest, { minItems: 1, maxItems: BATCH_MAX })
-export const BatchReply = Type.Array(PredictReply)
+export const BatchRequest = Type.Array(PredictRequest, {
+  minItems: 1,
+  maxItems: BATCH_MAX,
+  examples: [[EXAMPLE_REQUEST, { ...EXAMPLE_REQUEST, Model: 'SVM' }]]
+})
+export const BatchReply = Type.Array(PredictReply, { description: 'Who typed each, in their order' })
 
 export const BatchQuery = Type.Object(
   {
@@ -215,15 +225,19 @@ export const ManifestSchema = Type.Object(
 export type Manifest = Static<typeof ManifestSchema>
 
 /** The manifest's public part: neither who the users are nor rows of their data. */
-export const ModelsReply = Type.Object({
-  formatVersion: Type.Integer(),
-  ...MANIFEST,
-  models: forEachModel(Type.Object(MODEL_CARD))
-})
+export const ModelsReply = Type.Object(
+  {
+    formatVersion: Type.Integer(),
+    ...MANIFEST,
+    models: forEachModel(Type.Object(MODEL_CARD))
+  },
+  { description: 'What is served' }
+)
 
-export const HealthReply = Type.Object({
-  status: Type.Enum(['alive', 'starting', 'ready', 'draining'])
-})
+export const HealthReply = Type.Object(
+  { status: Type.Enum(['alive', 'starting', 'ready', 'draining']) },
+  { description: 'Where the process is in its life' }
+)
 
 export const ErrorReply = Type.Object(
   {
@@ -233,6 +247,7 @@ export const ErrorReply = Type.Object(
     message: Type.String({ description: 'For people: which field, and why' })
   },
   {
+    description: 'What is wrong, and where',
     examples: [
       {
         statusCode: 400,

@@ -9,6 +9,7 @@ export const featuresRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         tags: ['predict'],
+        operationId: 'computeFeatures',
         summary: 'The 8 features of a typing, as POST /predict takes them',
         description: 'Add "Model" to the answer and post it to /predict.',
         body: TypingSchema,

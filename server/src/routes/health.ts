@@ -12,6 +12,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async
       logLevel,
       schema: {
         tags: ['health'],
+        operationId: 'isAlive',
         summary: 'Is the process alive?',
         response: { 200: HealthReply }
       }
@@ -25,6 +26,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async
       logLevel,
       schema: {
         tags: ['health'],
+        operationId: 'isReady',
         summary: 'Are predictions answered? What a load balancer asks',
         description:
           'By the status: 503 until every model is loaded and tested, and again before the process ends.',

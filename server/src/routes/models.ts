@@ -8,6 +8,7 @@ export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> =
     {
       schema: {
         tags: ['models'],
+        operationId: 'describeModels',
         summary: 'What is served: data, versions, hashes, and how good each model is on typings left out',
         response: { 200: ModelsReply, 503: ErrorReply }
       }

@@ -7,9 +7,16 @@ import type { Models } from '../models.ts'
 import { type Prediction, predict } from '../predict.ts'
 import { BatchQuery, BatchReply, BatchRequest, ErrorReply, MODEL_NAMES } from '../schemas.ts'
 
+/** Of 13 keys, as the challenge's string has; it works with every model of such a string. */
+const EXAMPLE_CSV = [
+  Array.from({ length: 13 }, (_, key) => `press-${key},release-${key}`),
+  Array.from({ length: 13 }, (_, key) => `${key * 140},${key * 140 + 85}`)
+].join('\n')
+
 const CSV_REQUEST = Type.Unsafe<Readable>({
   description:
-    'Recorded typings, UTF-8: a header user,press-0,release-0,press-1,... with or without user, then a typing a row, whole ms'
+    'Recorded typings, UTF-8: a header user,press-0,release-0,press-1,... with or without user, then a typing a row, whole ms',
+  examples: [EXAMPLE_CSV]
 })
 const CSV_REPLY = Type.Unsafe<Readable>({
   type: 'string',
@@ -28,6 +35,7 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
     {
       schema: {
         tags: ['predict'],
+        operationId: 'predictBatch',
         summary: 'Many at once: a JSON array of requests, or a CSV of typings',
         description:
           'JSON: all or nothing; a bad request is named by its index. CSV: answered while it is read, so read ' +

@@ -9,6 +9,7 @@ export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> 
     {
       schema: {
         tags: ['predict'],
+        operationId: 'predict',
         summary: 'Who typed? From the 8 features of a typing, by one model',
         body: PredictRequest,
         querystring: PredictQuery,

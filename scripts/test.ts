@@ -1,0 +1,65 @@
+/** `npm test`: every test there is, of both languages, and at the end one line that counts them. */
+import { spawn } from 'node:child_process'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { prepareFixtures } from '../server/test/fixtures.ts'
+import { ended, nodeTool, PYTHON, PYTHON_ENV, ROOT } from './processes.ts'
+
+interface Count {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+const results = join(ROOT, '.tap', 'results.tap')
+
+const python = await count('pytest', PYTHON, ['-m', 'pytest'], 'notebook', async (output) => {
+  const closing = output.trimEnd().split('\n').at(-1) ?? ''
+  const number = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(closing)?.[1] ?? 0)
+  return {
+    passed: number('passed'),
+    failed: number('failed') + number('errors?'),
+    skipped: number('skipped')
+  }
+})
+
+await prepareFixtures()
+await mkdir(join(ROOT, '.tap'), { recursive: true })
+const node = await count('tap', nodeTool('tap'), [`--output-file=${results}`], '.', async () => {
+  // A file's tests are one level down in its TAP; the files themselves are not counted.
+  const tests = (await readFile(results, 'utf8')).split('\n').filter((line) => /^ {4}(?:not )?ok /.test(line))
+  const skipped = tests.filter((line) => /# SKIP/i.test(line)).length
+  const failed = tests.filter((line) => line.startsWith('    not ok')).length
+  return { passed: tests.length - failed - skipped, failed, skipped }
+})
+
+const passed = python.passed + node.passed
+const failed = python.failed + node.failed
+const skipped = python.skipped + node.skipped
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+
+/** Run a test runner in the terminal and count; one that fails without a failed test counts as one. */
+async function count(
+  name: string,
+  command: string,
+  args: string[],
+  folder: string,
+  read: (output: string) => Promise<Count>
+): Promise<Count> {
+  console.log(`\n${name}\n`)
+  const child = spawn(command, args, {
+    cwd: join(ROOT, folder),
+    env: PYTHON_ENV,
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk
+    process.stdout.write(chunk)
+  })
+  const code = await ended(child)
+  const counted = await read(output)
+  if (code !== 0 && counted.failed === 0) counted.failed = 1
+  return counted
+}

@@ -1,0 +1,102 @@
+import t from 'tap'
+import { buildApp } from '../src/app.ts'
+import { loadModels, type Models } from '../src/models.ts'
+import { folder, REQUEST, readyApp } from './fixtures.ts'
+
+t.test('before the models are loaded the service is alive and not ready', async (t) => {
+  let release = () => {}
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const models = gate.then(() => loadModels(folder('sample')))
+  const app = await buildApp({ models })
+  t.teardown(() => app.close())
+
+  t.match(await app.inject('/health/live'), { statusCode: 200, body: '{"status":"alive"}' })
+  t.match(await app.inject('/health/ready'), { statusCode: 503, body: '{"status":"starting"}' })
+  const early = await app.inject({ method: 'POST', url: '/predict', body: REQUEST })
+  t.equal(early.statusCode, 503)
+  t.same(early.json(), {
+    statusCode: 503,
+    code: 'KS_ERR_NOT_READY',
+    error: 'Service Unavailable',
+    message: 'the service is starting; try again shortly'
+  })
+
+  release()
+  await models
+  t.match(await app.inject('/health/ready'), { statusCode: 200, body: '{"status":"ready"}' })
+  t.equal((await app.inject({ method: 'POST', url: '/predict', body: REQUEST })).statusCode, 200)
+})
+
+t.test('models that cannot be loaded never make the service ready', async (t) => {
+  const app = await buildApp({ models: Promise.reject(new Error('spoilt')) })
+  t.teardown(() => app.close())
+  t.equal((await app.inject('/health/ready')).statusCode, 503)
+})
+
+t.test('an unknown path or method is 404 in the documented form', async (t) => {
+  const app = await readyApp()
+  t.teardown(() => app.close())
+  t.same((await app.inject('/nowhere')).json(), {
+    statusCode: 404,
+    code: 'KS_ERR_NOT_FOUND',
+    error: 'Not Found',
+    message: 'there is no GET /nowhere; see /docs'
+  })
+  t.equal((await app.inject('/predict')).statusCode, 404)
+})
+
+t.test('a fault of ours is 500, says nothing of the inside, and is logged', async (t) => {
+  const lines: string[] = []
+  const broken = {
+    byName: {
+      get RF() {
+        throw new Error('password hunter2 at /secret/path')
+      }
+    },
+    close: async () => {}
+  }
+  const app = await buildApp({
+    models: Promise.resolve(broken as unknown as Models),
+    logger: { level: 'error', stream: { write: (line: string) => void lines.push(line) } }
+  })
+  t.teardown(() => app.close())
+  const response = await app.inject({ method: 'POST', url: '/predict', body: REQUEST })
+  t.same(response.json(), {
+    statusCode: 500,
+    code: 'KS_ERR_INTERNAL',
+    error: 'Internal Server Error',
+    message: 'the service failed; the request was not at fault'
+  })
+  t.match(lines.join(''), 'hunter2')
+})
+
+t.test('the log holds no timings, of good requests or of bad ones', async (t) => {
+  const lines: string[] = []
+  const models = loadModels(folder('sample'))
+  const app = await buildApp({
+    models,
+    logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } }
+  })
+  t.teardown(() => app.close())
+  await models
+  const telling = { Mean: 4815162.342, STD: 23 }
+  const bodies = [
+    JSON.stringify({ ...REQUEST, HT: telling }),
+    JSON.stringify({ ...REQUEST, HT: { ...telling, STD: -1 } }),
+    '{"HT":{"Mean":4815162.342,"STD":NaN}}'
+  ]
+  for (const body of bodies) {
+    await app.inject({
+      method: 'POST',
+      url: '/predict',
+      body,
+      headers: { 'content-type': 'application/json' }
+    })
+  }
+  await app.inject({ method: 'POST', url: '/features', body: { Press: [4815162, 1], Release: [4815163, 2] } })
+  t.ok(lines.length >= 8)
+  t.match(lines.join(''), 'KS_ERR_TYPING_INVALID')
+  t.notMatch(lines.join(''), '4815162')
+})

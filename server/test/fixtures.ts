@@ -1,0 +1,109 @@
+/** Models for the tests, trained once by the real notebook, and what Python says of the same rows. */
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/processes.ts'
+import { train } from '../../scripts/train.ts'
+import { buildApp } from '../src/app.ts'
+import { loadModels } from '../src/models.ts'
+import type { Features, ModelName, Typing, UserID } from '../src/schemas.ts'
+
+const CACHE = join(ROOT, 'node_modules', '.cache', 'keystroke')
+
+const CSVS = {
+  sample: join(ROOT, 'data', 'sample.csv'),
+  /** The challenge's own data: its licence is unknown, so it is not in the repository. */
+  challenge: join(ROOT, '..', 'shared', 'data', 'Train_keystroke.csv')
+}
+export type FixtureName = keyof typeof CSVS
+
+/** Why a test that needs the challenge's data is skipped; false where the data is there. */
+export const withoutChallenge = existsSync(CSVS.challenge)
+  ? false
+  : 'the challenge’s data, ../shared/data/Train_keystroke.csv, is not here'
+
+export interface Oracle {
+  true: UserID[]
+  press: number[][]
+  release: number[][]
+  features: number[][]
+  users: Record<ModelName, UserID[]>
+  best: Record<ModelName, { UserID: UserID; Score: number }[][]>
+}
+
+/** Train every fixture whose data is there, unless it was since the code or data changed. */
+export async function prepareFixtures(): Promise<void> {
+  for (const name of Object.keys(CSVS) as FixtureName[]) {
+    if (!existsSync(CSVS[name]) || existsSync(folder(name))) continue
+    console.error(`Training the models that the server's tests ask, on ${CSVS[name]}`)
+    await mkdir(CACHE, { recursive: true })
+    const scratch = await mkdtemp(join(CACHE, 'training-'))
+    const trained = await train([CSVS[name], '--models', scratch])
+    const asked = await run(PYTHON, ['server/test/oracle.py', CSVS[name], join(scratch, 'oracle.json')], {
+      env: PYTHON_ENV
+    })
+    if (trained !== 0 || asked !== 0) throw new Error(`no models of ${CSVS[name]} to test with`)
+    await rm(folder(name), { recursive: true, force: true })
+    await rename(scratch, folder(name))
+  }
+}
+
+/** Folder of manifest.json and models. */
+export function folder(name: FixtureName): string {
+  const digest = createHash('sha256').update(readFileSync(CSVS[name]))
+  const sources = join(ROOT, 'notebook', 'keystroke')
+  for (const file of readdirSync(sources).sort()) {
+    if (file.endsWith('.py')) digest.update(readFileSync(join(sources, file)))
+  }
+  for (const file of ['notebook/train.ipynb', 'notebook/requirements.txt', 'server/test/oracle.py']) {
+    digest.update(readFileSync(join(ROOT, file)))
+  }
+  return join(CACHE, `${name}-${digest.digest('hex').slice(0, 12)}`)
+}
+
+export const csv = (name: FixtureName): Buffer => readFileSync(CSVS[name])
+
+export const oracle = (name: FixtureName): Oracle =>
+  JSON.parse(readFileSync(join(folder(name), 'oracle.json'), 'utf8'))
+
+/** The app that production runs, on a fixture's models, ready. */
+export async function readyApp(name: FixtureName = 'sample') {
+  const models = loadModels(folder(name))
+  const app = await buildApp({ models })
+  await models
+  return app
+}
+
+/** The challenge's own example of a request. */
+export const REQUEST = {
+  Model: 'RF',
+  HT: { Mean: 48.43, STD: 23.34 },
+  PPT: { Mean: 120.43, STD: 37.41 },
+  RRT: { Mean: 124.43, STD: 45.34 },
+  RPT: { Mean: 132.56, STD: 47.12 }
+}
+
+export function typing(from: Oracle, row: number): Typing {
+  return { Press: from.press[row]!, Release: from.release[row]! }
+}
+
+/** A row of the oracle's features in the form of a request. */
+export function features(from: Oracle, row: number): Features {
+  const [a, b, c, d, e, f, g, h] = from.features[row] as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number
+  ]
+  return {
+    HT: { Mean: a, STD: b },
+    PPT: { Mean: c, STD: d },
+    RRT: { Mean: e, STD: f },
+    RPT: { Mean: g, STD: h }
+  }
+}
