@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import dockerignore from '@balena/dockerignore'
 import { ended, ROOT, run } from '../scripts/processes.ts'
 import type { Config } from './config.ts'
@@ -30,16 +30,12 @@ const PLATFORMS = { X86_64: 'linux/amd64', ARM64: 'linux/arm64' } as const
  * @returns 16 hex digits
  */
 export async function contentTag({ architecture }: Pick<Config, 'architecture'>): Promise<string> {
-  const ignored = dockerignore.default({ ignorecase: false }).add(await readFile(join(ROOT, '.dockerignore'), 'utf8'))
-  const paths = (await readdir(ROOT, { recursive: true, withFileTypes: true }).then((entries) =>
-    entries
-      .filter((entry) => entry.isFile())
-      .map((entry) =>
-        join(entry.parentPath, entry.name)
-          .slice(ROOT.length + 1)
-          .replaceAll('\\', '/')
-      )
-  )) as string[]
+  const ignored = dockerignore.default({ ignorecase: false })
+  ignored.add(await readFile(join(ROOT, '.dockerignore'), 'utf8'))
+  const entries = await readdir(ROOT, { recursive: true, withFileTypes: true })
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
   const hash = createHash('sha256').update(architecture)
   for (const path of ['Dockerfile', ...ignored.filter(paths)].sort()) {
     const content = createHash('sha256').update(await readFile(join(ROOT, path)))
