@@ -68,6 +68,7 @@ async function end2end(t: Test): Promise<void> {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (chunk: string) => {
         output += chunk
+        process.stderr.write(chunk)
         // Half a second into the step, so that what it calls is on its way.
         if (killAt !== undefined && chunk.includes(`[${killAt}/`)) {
           setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), 500)
@@ -78,9 +79,11 @@ async function end2end(t: Test): Promise<void> {
     t.comment(
       `${script} ${args.join(' ')} ${killAt === undefined ? '' : `killed at step ${killAt} `}-> ${code}`
     )
-    if (code !== 0 && killAt === undefined) t.comment(output.slice(-3000))
     return { code, output }
   }
+  // Each test goes on where the one before it ended, and cannot where that failed.
+  const inTurn = (name: string, test: (t: Test) => Promise<void>) =>
+    t.test(name, { skip: !t.passing() && 'an earlier one failed' }, test)
   const template = () => deployedTemplate(standIns.cloudFormation)
   const tags = async () => {
     const answer = await fetch(`http://${standIns.registry}/v2/keystroke/tags/list`)
@@ -91,7 +94,7 @@ async function end2end(t: Test): Promise<void> {
     return JSON.parse(secret.SecretString!)
   }
 
-  await t.test('a dry run on an empty account says what would be made, and makes nothing', async (t) => {
+  await inTurn('a dry run on an empty account says what would be made, and makes nothing', async (t) => {
     const { code, output } = await command('deploy', ['--dry-run'])
     t.equal(code, 0)
     t.match(output, /would be made by the stack keystroke-repository/)
@@ -101,7 +104,7 @@ async function end2end(t: Test): Promise<void> {
   })
 
   let first = ''
-  await t.test(
+  await inTurn(
     'the first deployment makes everything, and the service names the UserID of the manifest',
     async (t) => {
       const { code, output } = await command('deploy')
@@ -124,7 +127,7 @@ async function end2end(t: Test): Promise<void> {
     }
   )
 
-  await t.test('the second deployment pushes nothing and changes nothing', async (t) => {
+  await inTurn('the second deployment pushes nothing and changes nothing', async (t) => {
     const before = { ...standIns.pushes }
     const { code, output } = await command('deploy')
     t.equal(code, 0)
@@ -134,7 +137,7 @@ async function end2end(t: Test): Promise<void> {
   })
 
   let second = ''
-  await t.test('models trained anew give a new digest, and the one before is remembered', async (t) => {
+  await inTurn('models trained anew give a new digest, and the one before is remembered', async (t) => {
     await retrain(project)
     const { code } = await command('deploy')
     t.equal(code, 0)
@@ -143,7 +146,7 @@ async function end2end(t: Test): Promise<void> {
     t.equal((await template()).Outputs.PreviousImageDigest?.Value, first)
   })
 
-  await t.test('a rollback goes back to the digest before, and a second one forth again', async (t) => {
+  await inTurn('a rollback goes back to the digest before, and a second one forth again', async (t) => {
     t.equal((await command('deploy', ['rollback'])).code, 0)
     t.equal(imageDigestOf(await template()), first)
     const forth = await command('deploy', ['rollback'])
@@ -151,7 +154,7 @@ async function end2end(t: Test): Promise<void> {
     t.equal(imageDigestOf(await template()), second)
   })
 
-  await t.test('a rotated key is valid at once, and the one before it still is', async (t) => {
+  await inTurn('a rotated key is valid at once, and the one before it still is', async (t) => {
     const before = (await keys()).keys[0]!
     t.equal((await command('deploy', ['rotate-key'])).code, 0)
     const after = (await keys()).keys
@@ -163,7 +166,7 @@ async function end2end(t: Test): Promise<void> {
     }
   })
 
-  await t.test('a vulnerability at the threshold stops the deployment before the stack', async (t) => {
+  await inTurn('a vulnerability at the threshold stops the deployment before the stack', async (t) => {
     const config = join(project, 'infra', 'config.json')
     const before = await readFile(config)
     await writeFile(config, JSON.stringify({ scanStopsAt: 'HIGH' }))
@@ -176,7 +179,7 @@ async function end2end(t: Test): Promise<void> {
     await writeFile(config, before)
   })
 
-  await t.test('an expired session is told from other faults, with what to do', async (t) => {
+  await inTurn('an expired session is told from other faults, with what to do', async (t) => {
     const aws = createServer((_, response) => {
       response.writeHead(403, { 'content-type': 'text/xml' })
       response.end(
@@ -194,7 +197,7 @@ async function end2end(t: Test): Promise<void> {
     t.match(output, /Sign in again/)
   })
 
-  await t.test('all that is missing is said at once', async (t) => {
+  await inTurn('all that is missing is said at once', async (t) => {
     const manifest = join(project, 'models', 'manifest.json')
     const before = await readFile(manifest)
     await rm(manifest)
@@ -207,7 +210,7 @@ async function end2end(t: Test): Promise<void> {
       t.match(output, line)
   })
 
-  await t.test('destroy does nothing unless the name is typed, and then leaves nothing', async (t) => {
+  await inTurn('destroy does nothing unless the name is typed, and then leaves nothing', async (t) => {
     t.equal((await command('destroy', [], { input: 'yes\n' })).code, 1)
     t.equal(imageDigestOf(await template()), second)
     t.equal((await command('destroy', [], { input: 'keystroke\n' })).code, 0)
@@ -216,7 +219,7 @@ async function end2end(t: Test): Promise<void> {
     t.match((await command('deploy', ['rollback'])).output, /There is no service keystroke/)
   })
 
-  await t.test('interrupted in every step, it goes on where it was', async (t) => {
+  await inTurn('interrupted in every step, it goes on where it was', async (t) => {
     await standIns.stop()
     standIns = await startStandIns(MOTO)
     for (let step = 1; step <= STEPS; step++) {
