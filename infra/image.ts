@@ -68,18 +68,21 @@ export async function build(engine: Engine, name: string, { architecture }: Conf
 /** Log in to the registry and push; layers that are there are not sent. */
 export async function push(engine: Engine, name: string, { user, password }: Login): Promise<void> {
   const registry = name.slice(0, name.indexOf('/'))
-  const login = spawn(engine, ['login', '--username', user, '--password-stdin', registry], {
+  // Docker takes a registry on loopback without TLS by itself; the others have to be told.
+  const loopback = /^(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(registry)
+  const tls = engine !== 'docker' && loopback ? ['--tls-verify=false'] : []
+  const login = spawn(engine, ['login', ...tls, '--username', user, '--password-stdin', registry], {
     stdio: ['pipe', 'ignore', 'inherit']
   })
   login.stdin.end(password)
   if ((await ended(login)) !== 0) {
     throw new DeployError(
-      `${registry} does not let ${engine} in.`,
-      'Check the permission ecr:GetAuthorizationToken and run it again.'
+      `${registry} does not let ${engine} in; its lines above say why.`,
+      'Check the network and the right ecr:GetAuthorizationToken, and run it again.'
     )
   }
   const format = engine === 'docker' ? [] : ['--format', 'docker']
-  if ((await run(engine, ['push', ...format, name])) === 0) return
+  if ((await run(engine, ['push', ...tls, ...format, name])) === 0) return
   throw new DeployError(
     `${engine} could not push ${name}; its lines above say why.`,
     'Run the same command again: layers that arrived are not sent twice.'
