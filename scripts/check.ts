@@ -8,6 +8,7 @@ const notebook = { cwd: join(ROOT, 'notebook') }
 const checks: [what: string, command: string, args: string[], options?: { cwd: string }][] = [
   ['Biome: lint and format', nodeTool('biome'), ['check', ...(fix ? ['--write'] : [])]],
   ['TypeScript: types', nodeTool('tsc'), ['--noEmit']],
+  ['TypeScript: types of infra/', nodeTool('tsc'), ['--noEmit', '-p', 'infra']],
   ['Ruff: lint', PYTHON, ['-m', 'ruff', 'check', ...(fix ? ['--fix'] : [])]],
   ['Ruff: format', PYTHON, ['-m', 'ruff', 'format', ...(fix ? [] : ['--check'])]],
   ['mypy: types', PYTHON, ['-m', 'mypy'], notebook]

@@ -1,0 +1,231 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import Type, { type Static } from 'typebox'
+import Value from 'typebox/value'
+
+/** Severities as ECR's scan names them, worst first. */
+export const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'] as const
+
+/** CPU units (1024 are one vCPU) and the MiB of memory that Fargate has with them (AWS Fargate task sizes). */
+const MEMORY_OF_CPU: Record<number, number[]> = {
+  256: [512, 1024, 2048],
+  512: [1024, 2048, 3072, 4096],
+  1024: [2048, 3072, 4096, 5120, 6144, 7168, 8192],
+  2048: [4096, 5120, 6144, 7168, 8192, 9216, 10240, 11264, 12288, 13312, 14336, 15360, 16384]
+}
+
+/** Time left to the last requests after the drain, before ECS or the load balancer ends them, s. */
+const AFTER_DRAIN = 15
+
+/** Every knob of the deployment; `infra/config.json` says what differs from the defaults. */
+export const ConfigSchema = Type.Object(
+  {
+    name: Type.String({
+      default: 'keystroke',
+      pattern: '^[a-z][a-z0-9-]{1,18}[a-z0-9]$',
+      description: 'Stands before every name in AWS: the stacks, the repository, the cluster, the alarms'
+    }),
+    architecture: Type.Enum(['X86_64', 'ARM64'], {
+      default: 'X86_64',
+      description: 'Processor of the tasks and of the image; ARM64 (Graviton) costs a fifth less'
+    }),
+    cpu: Type.Integer({ default: 512, description: 'CPU units of a task; 1024 are one vCPU' }),
+    memory: Type.Integer({ default: 1024, description: 'Memory of a task, MiB' }),
+    minTasks: Type.Integer({
+      default: 2,
+      minimum: 2,
+      maximum: 100,
+      description: 'Least number of tasks; two, so that a zone can fail'
+    }),
+    maxTasks: Type.Integer({
+      default: 6,
+      minimum: 2,
+      maximum: 100,
+      description: 'Largest number of tasks; what it can cost at most'
+    }),
+    targetCpu: Type.Integer({
+      default: 60,
+      minimum: 10,
+      maximum: 90,
+      description: 'Mean CPU of the tasks that the scaling aims at, percent'
+    }),
+    targetRequestsPerMinute: Type.Integer({
+      // 500 a second: of the slowest model (0.26 ms of CPU each, measured) a quarter of half a vCPU.
+      default: 30_000,
+      minimum: 1,
+      description: 'Requests a minute and task that the scaling aims at'
+    }),
+    drainSeconds: Type.Integer({
+      default: 20,
+      minimum: 1,
+      // With the time after it within 120 s, the longest that Fargate waits for a container to stop.
+      maximum: 100,
+      description: 'Time a task goes on serving after SIGTERM, while the load balancer notices, s'
+    }),
+    logDays: Type.Enum([1, 3, 7, 14, 30, 60, 90, 180, 365], {
+      default: 30,
+      description: 'Time the logs of tasks, network and load balancer are kept, days'
+    }),
+    logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace'], {
+      default: 'info',
+      description: 'Least level that the server logs'
+    }),
+    alarmEmail: Type.Optional(
+      Type.String({
+        pattern: '^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$',
+        description: 'Who is told of alarms, after confirming a letter from AWS; nobody without it'
+      })
+    ),
+    alarmP99Seconds: Type.Number({
+      default: 0.5,
+      exclusiveMinimum: 0,
+      description: 'Time in which 99 of 100 requests must be answered, s'
+    }),
+    certificateArn: Type.Optional(
+      Type.String({
+        pattern: '^arn:aws[a-z-]*:acm:[a-z0-9-]+:\\d{12}:certificate/.+$',
+        description:
+          'ACM certificate of the region: with it HTTPS, and HTTP is redirected; without it HTTP alone'
+      })
+    ),
+    domainName: Type.Optional(
+      Type.String({
+        pattern: '^([a-z0-9-]+\\.)+[a-z]{2,}$',
+        description: 'Host name that the certificate is for; needed with certificateArn, and only with it'
+      })
+    ),
+    firewall: Type.Boolean({
+      default: false,
+      description:
+        'AWS WAF before the load balancer: known bad input, bad addresses, a limit for each address'
+    }),
+    firewallRequestsPer5Minutes: Type.Integer({
+      default: 10_000,
+      minimum: 10,
+      maximum: 2_000_000_000,
+      description: 'Requests of one address in 5 minutes past which the firewall blocks it'
+    }),
+    imagesKept: Type.Integer({
+      default: 20,
+      minimum: 2,
+      maximum: 1000,
+      description: 'Images the repository keeps, newest first; a rollback needs at least two'
+    }),
+    scanStopsAt: Type.Enum([...SEVERITIES], {
+      default: 'CRITICAL',
+      description: 'Severity of a known vulnerability in the image from which on it is not deployed'
+    }),
+    scanAccepted: Type.Array(Type.String({ pattern: '^[A-Z0-9-]+$' }), {
+      default: [],
+      description: 'Vulnerabilities looked at and accepted, by name (CVE-...), which do not stop a deployment'
+    })
+  },
+  { additionalProperties: false }
+)
+
+export type Config = Static<typeof ConfigSchema>
+
+/** Settings that do not fit; the message names each and why. */
+export class ConfigError extends Error {}
+
+const FILE = join(import.meta.dirname, 'config.json')
+
+/**
+ * Read `infra/config.json`.
+ *
+ * @throws ConfigError if it cannot be read or does not fit
+ */
+export async function loadConfig(): Promise<Config> {
+  try {
+    return checkConfig(JSON.parse(await readFile(FILE, 'utf8')))
+  } catch (error) {
+    if (error instanceof ConfigError) throw error
+    throw new ConfigError(`infra/config.json cannot be read: ${(error as Error).message}.`)
+  }
+}
+
+/**
+ * Fill in the defaults and check every knob, each alone and against the others.
+ *
+ * @throws ConfigError in one sentence that names every knob at fault
+ */
+export function checkConfig(settings: object): Config {
+  const config = Value.Default(ConfigSchema, structuredClone(settings)) as Config
+  // A setting that there is not is reported twice: as a property too many, and as one of the schema false.
+  const faults = Value.Errors(ConfigSchema, config)
+    .filter(({ keyword }) => keyword !== 'boolean')
+    .map(explain)
+  if (faults.length === 0) faults.push(...disagreements(config))
+  if (faults.length > 0) throw new ConfigError(`infra/config.json does not fit: ${faults.join('; ')}.`)
+  return config
+}
+
+function explain({ instancePath, message, params }: ReturnType<typeof Value.Errors>[number]): string {
+  if ('additionalProperties' in params) {
+    return `there is no setting ${(params.additionalProperties as string[]).join(', ')}`
+  }
+  const knob = instancePath.slice(1)
+  const sentence = (ConfigSchema.properties as Record<string, { description?: string }>)[knob]?.description
+  const allowed = 'allowedValues' in params ? `: ${(params.allowedValues as unknown[]).join(', ')}` : ''
+  return `${knob} ${message}${allowed}${sentence === undefined ? '' : ` (${sentence})`}`
+}
+
+function disagreements(config: Config): string[] {
+  const faults: string[] = []
+  const memory = MEMORY_OF_CPU[config.cpu]
+  if (memory === undefined) {
+    faults.push(
+      `cpu must be one of ${Object.keys(MEMORY_OF_CPU).join(', ')}: Fargate has no tasks of ${config.cpu}`
+    )
+  } else if (!memory.includes(config.memory)) {
+    faults.push(
+      `memory must be one of ${memory.join(', ')}: Fargate has no other with ${config.cpu} CPU units`
+    )
+  }
+  if (config.maxTasks < config.minTasks) {
+    faults.push(`maxTasks (${config.maxTasks}) must not be less than minTasks (${config.minTasks})`)
+  }
+  if ((config.certificateArn === undefined) !== (config.domainName === undefined)) {
+    faults.push('certificateArn and domainName go together: the host name is the one the certificate is for')
+  }
+  return faults
+}
+
+/** Time after SIGTERM at which ECS ends a task that has not stopped, s. */
+export const stopTimeout = ({ drainSeconds }: Config): number => drainSeconds + AFTER_DRAIN
+
+/** Time the load balancer lets a task's open requests go on after it stopped sending new ones, s. */
+export const deregistrationDelay = ({ drainSeconds }: Config): number => drainSeconds + AFTER_DRAIN
+
+/** Names that the stacks give and the deployment looks for. */
+export const repositoryStackName = ({ name }: Config): string => `${name}-repository`
+export const repositoryName = ({ name }: Config): string => name
+export const apiKeysName = ({ name }: Config): string => `${name}/api-keys`
+
+/** What differs from one deployment to the next; `npm run deploy` hands it to the app. */
+export interface Release {
+  /** sha256:..., the very image that runs: a tag would not say which. */
+  readonly imageDigest: string
+  /** sha256:..., the image that ran before, for a rollback; none the first time. */
+  readonly previousImageDigest: string | undefined
+  /** Secret whose field sha256 is the hashes of the API keys; its whole ARN, for ECS takes no less. */
+  readonly apiKeysArn: string
+}
+
+const DIGEST = /^sha256:[0-9a-f]{64}$/
+const SECRET_ARN = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
+
+/** @throws ConfigError that names what is not in its form */
+export function checkRelease(release: Release): Release {
+  const { imageDigest, previousImageDigest = imageDigest, apiKeysArn } = release
+  for (const [name, digest] of Object.entries({ imageDigest, previousImageDigest })) {
+    if (DIGEST.test(digest)) continue
+    throw new ConfigError(`${name} must be sha256: and 64 hex digits, and is ${JSON.stringify(digest)}.`)
+  }
+  if (!SECRET_ARN.test(apiKeysArn)) {
+    throw new ConfigError(
+      `apiKeysArn must be the whole ARN of a secret, and is ${JSON.stringify(apiKeysArn)}.`
+    )
+  }
+  return release
+}
