@@ -5,7 +5,7 @@ class index that the estimator's own ``predict`` gives, and ``scores`` float32 [
 
 The forest and the support vector machine are written here rather than by skl2onnx, whose graphs
 for 110 users take 8 s and 57 MB (RF: 4.6 million leaf weights, nearly all zero) and minutes and
-100,000 nodes (SVC). XGBoost's is onnxmltools' own.
+100,000 nodes (SVC). XGBoost's is onnxmltools' own, with its trees added up into fewer ones.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
+from keystroke.boosting import compact
 from keystroke.features import FEATURES
 
 INPUT, LABEL, SCORES = 'features', 'label', 'scores'
@@ -226,7 +227,7 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
 
 
 def export_boosted_trees(classifier: XGBClassifier) -> onnx.ModelProto:
-    """Convert XGBoost's trees with onnxmltools, under the output names all models share.
+    """Convert XGBoost's trees with onnxmltools, and add those of more than two users up.
 
     Parameters
     ----------
@@ -241,7 +242,7 @@ def export_boosted_trees(classifier: XGBClassifier) -> onnx.ModelProto:
     C = len(classifier.classes_)
     if C > 2:
         trees.output[:] = [LABEL, SCORES]
-        return _model('XGB', [trees], [], C)
+        return _model('XGB', [compact(trees)], [], C)
     # Where the first tree has no split, onnxmltools gives the base probability as if it were the
     # margin; and where no weight is negative, ONNX Runtime's label takes the margin for a
     # probability.
