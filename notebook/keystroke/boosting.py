@@ -107,20 +107,18 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
     merged: list[Tree] = []
     sizes: list[int] = []
     for tree in sorted(of_splits.values(), key=_leaves, reverse=True):
-        joined = None
-        growth = MAX_GROWTH * _leaves(tree)
+        joined, growth = None, MAX_GROWTH * _leaves(tree) + 1
         for i, size in enumerate(sizes):
-            most = min(size + growth, MAX_LEAVES)
+            most = min(size + growth - 1, MAX_LEAVES)
             leaves = _leaves_of_sum(merged[i], tree, most)
             if leaves <= most:
-                joined = i
-                growth = leaves - size - 1  # the next has to be better
+                joined, growth = i, leaves - size
         if joined is None:
             merged.append(tree)
             sizes.append(_leaves(tree))
         else:
             merged[joined] = _add(merged[joined], tree)
-            sizes[joined] += growth + 1
+            sizes[joined] += growth
     return merged
 
 

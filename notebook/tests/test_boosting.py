@@ -110,6 +110,23 @@ def test_trees_of_one_feature_become_one_tree() -> None:
     assert [value(merged, np.full(8, x)) for x in (-1, 0, 0.5, 19)] == [20, 19, 19, 0]
 
 
+def test_a_split_that_two_trees_share_is_asked_once() -> None:
+    left, right = Split(1, 5.0, 1.0, 2.0), Split(2, 5.0, 3.0, 4.0)
+    assert merge([Split(0, 1.0, left, 8.0), Split(0, 1.0, 16.0, right)]) == [
+        Split(0, 1.0, Split(1, 5.0, 17.0, 18.0), Split(2, 5.0, 11.0, 12.0))
+    ]
+
+
+def test_a_tree_joins_the_one_that_it_makes_least_larger() -> None:
+    def fan(feature: int) -> Split:
+        return Split(feature, 2.0, Split(feature, 1.0, Split(feature, 0.0, 0.0, 1.0), 2.0), 3.0)
+
+    trees: list[Tree] = [fan(0), fan(1), fan(2), fan(3), Split(2, 1.0, 8.0, 0.0)]
+    merged = merge(trees)
+    assert [leaves(tree) for tree in merged] == [4, 4, 4, 4]
+    assert merged[:2] + merged[3:] == trees[:2] + trees[3:4]
+
+
 def test_trees_without_a_split_are_added_to_another() -> None:
     split = Split(0, 1.0, 2.0, 3.0)
     assert merge([0.5, split, 0.25]) == [Split(0, 1.0, 2.75, 3.75)]
@@ -217,6 +234,9 @@ def test_trees_of_another_kind_are_left_as_they_are(named: Learned) -> None:
     assert compact(forest) is forest
 
     node = trees_of(convert(learn(3, 6)[0]))
+    modes = attribute(node, 'nodes_modes')
+    other_mode = edit(node, nodes_modes=[b'BRANCH_LEQ', *modes[1:]])
+    assert compact(other_mode) is other_mode
     regressor = edit(node)
     regressor.op_type = 'TreeEnsembleRegressor'
     assert compact(regressor) is regressor
