@@ -53,7 +53,8 @@ export async function startStandIns(moto: string): Promise<StandIns> {
   }
 
   const motoPort = await freePort()
-  start(moto, ['-H', '127.0.0.1', '-p', String(motoPort)], { MOTO_ECS_SERVICE_RUNNING: '2' })
+  // The stack leaves the number of tasks to the scaling, which moto has not; it takes that for none.
+  start(moto, ['-H', '127.0.0.1', '-p', String(motoPort)], { MOTO_ECS_SERVICE_RUNNING: '0' })
   const environment = {
     AWS_ENDPOINT_URL: `http://127.0.0.1:${motoPort}`,
     AWS_REGION: 'eu-west-1',
