@@ -13,6 +13,7 @@ import { json } from 'node:stream/consumers'
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation'
 import { ECRClient, PutImageCommand } from '@aws-sdk/client-ecr'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { parse } from 'yaml'
 
 const ACCEPT =
   'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
@@ -164,7 +165,8 @@ export interface Template {
 /** @returns the template that CloudFormation has */
 export async function deployedTemplate(cloudFormation: CloudFormationClient): Promise<Template> {
   const { TemplateBody = '' } = await cloudFormation.send(new GetTemplateCommand({ StackName: 'keystroke' }))
-  return JSON.parse(TemplateBody)
+  // The command line sends it as YAML.
+  return parse(TemplateBody)
 }
 
 interface Container {
