@@ -9,8 +9,8 @@ const checks: [what: string, command: string, args: string[], options?: { cwd: s
   ['Biome: lint and format', nodeTool('biome'), ['check', ...(fix ? ['--write'] : [])]],
   ['TypeScript: types', nodeTool('tsc'), ['--noEmit']],
   ['TypeScript: types of infra/', nodeTool('tsc'), ['--noEmit', '-p', 'infra']],
-  ['Ruff: lint', PYTHON, ['-m', 'ruff', 'check', ...(fix ? ['--fix'] : []), '.', '../data'], notebook],
-  ['Ruff: format', PYTHON, ['-m', 'ruff', 'format', ...(fix ? [] : ['--check']), '.', '../data'], notebook],
+  ['Ruff: lint', PYTHON, ['-m', 'ruff', 'check', ...(fix ? ['--fix'] : [])]],
+  ['Ruff: format', PYTHON, ['-m', 'ruff', 'format', ...(fix ? [] : ['--check'])]],
   ['mypy: types', PYTHON, ['-m', 'mypy'], notebook]
 ]
 

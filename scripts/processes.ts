@@ -14,11 +14,8 @@ export const PYTHON = join(ROOT, '.venv', WINDOWS ? 'Scripts/python.exe' : 'bin/
 export const nodeTool = (name: string): string =>
   join(ROOT, 'node_modules', '.bin', WINDOWS ? `${name}.cmd` : name)
 
-/**
- * Environment in which Python finds the notebook's package. Where cores are shared, XGBoost's threads
- * waiting for each other in busy loops made a fit of 1.5 s take minutes; so they sleep.
- */
-export const PYTHON_ENV = { ...process.env, PYTHONPATH: join(ROOT, 'notebook'), OMP_WAIT_POLICY: 'PASSIVE' }
+/** Environment in which Python finds the notebook's package. */
+export const PYTHON_ENV = { ...process.env, PYTHONPATH: join(ROOT, 'notebook') }
 
 /**
  * Wait for a process to end.

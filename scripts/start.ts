@@ -10,6 +10,8 @@ import { CALLED_FROM, ended, nodeTool, ROOT, run } from './processes.ts'
 import { train } from './train.ts'
 
 const STARTS_WITHIN = 60_000
+/** Signals closer together than this are one, ms. */
+const SAME_SIGNAL = 500
 
 try {
   process.exitCode = await start(process.argv[2])
@@ -20,7 +22,7 @@ try {
 }
 
 async function start(csv?: string): Promise<number> {
-  const { HOST, PORT, MODELS_DIR } = readConfig()
+  const { HOST, PORT, MODELS_DIR, API_KEY_SHA256 } = readConfig()
   const models = resolve(ROOT, MODELS_DIR)
   const wanted = csv === undefined ? undefined : resolve(CALLED_FROM, csv)
 
@@ -38,15 +40,24 @@ async function start(csv?: string): Promise<number> {
   const server = spawn(process.execPath, ['server/dist/main.js'], {
     cwd: ROOT,
     stdio: 'inherit',
-    env: { ...process.env, MODELS_DIR: models }
+    env: { ...process.env, MODELS_DIR: models },
+    // Out of the terminal's reach: a second signal ends the server at once, and Ctrl-C comes here several
+    // times over, from the terminal, from npm and from tsx.
+    detached: true
   })
-  // From a terminal the server gets the signal too, and from a supervisor only this process does.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.kill(signal))
+  let last = 0
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (Date.now() - last < SAME_SIGNAL) return
+      last = Date.now()
+      server.kill(signal)
+    })
+  }
 
   const url = `http://${HOST === '0.0.0.0' || HOST === '::' ? 'localhost' : HOST}:${PORT}`
   const over = ended(server)
   const ready = await Promise.race([isReady(url), over.then(() => false)])
-  if (ready) console.error(welcome(url, await readManifest(models)))
+  if (ready) console.error(welcome(url, await readManifest(models), API_KEY_SHA256 !== undefined))
   return over
 }
 
@@ -55,7 +66,7 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
   let manifest: Manifest
   try {
     manifest = await readManifest(models)
-    for (const name of MODEL_NAMES) await readModelFile(models, name, manifest)
+    for (const name of [...MODEL_NAMES, 'typing'] as const) await readModelFile(models, name, manifest)
   } catch (error) {
     if (!(error instanceof ModelsError)) throw error
     return error.message
@@ -79,9 +90,10 @@ async function isReady(url: string): Promise<boolean> {
   return false
 }
 
-function welcome(url: string, { dataset, models }: Manifest): string {
+function welcome(url: string, { dataset, models }: Manifest, needsKey: boolean): string {
   const row = models.RF.golden[0]!.features
   const features = SERIES.map((series, i) => [series, { Mean: row[2 * i], STD: row[2 * i + 1] }])
+  const key = needsKey ? `-H "x-api-key: $API_KEY" ` : ''
   const body = JSON.stringify({ Model: 'RF', ...Object.fromEntries(features) })
   return `
 Serving models of ${dataset.name}: ${dataset.users} users, ${dataset.typings} typings of ${dataset.keys} keys.
@@ -91,7 +103,7 @@ Serving models of ${dataset.name}: ${dataset.users} users, ${dataset.typings} ty
 
 Try it:
 
-  curl ${url}/predict -H 'content-type: application/json' \\
+  curl ${url}/predict ${key}-H 'content-type: application/json' \\
     -d '${body}'
 
 Ctrl-C ends it.

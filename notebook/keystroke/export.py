@@ -5,7 +5,7 @@ class index that the estimator's own ``predict`` gives, and ``scores`` float32 [
 
 The forest and the support vector machine are written here rather than by skl2onnx, whose graphs
 for 110 users take 8 s and 57 MB (RF: 4.6 million leaf weights, nearly all zero) and minutes and
-100,000 nodes (SVC). XGBoost's is onnxmltools' own.
+100,000 nodes (SVC). XGBoost's is onnxmltools' own, with its trees added up into fewer ones.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
+from keystroke.boosting import compact
 from keystroke.features import FEATURES
 
 INPUT, LABEL, SCORES = 'features', 'label', 'scores'
@@ -31,9 +32,6 @@ IR_VERSION = 8
 """What ONNX Runtime has read since 1.13; nothing newer is needed, and older runtimes are served."""
 
 _FLOAT32_MAX = np.finfo(np.float32).max
-# Beyond this a feature's square leaves float32, and inf - inf makes NaN. No kernel value changes:
-# at such distances all of them are 0 in float64 too.
-_FAR = 1e15
 
 
 def export(name: str, estimator: Any) -> onnx.ModelProto:
@@ -153,11 +151,9 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
     np.fill_diagonal(least, _FLOAT32_MAX)
 
     # The expanded square cancels; in float32 one label in some 100,000 came out otherwise. float64
-    # up to the exponent mends that for 4 us a row.
+    # up to the exponent mends that for 4 us a row, and holds the square of every float32 number.
     float64_constants = {
         'center': center,
-        'far': np.array(_FAR),
-        'minus_far': np.array(-_FAR),
         'vectors': vectors.T * (2 * gamma),
         'vectors_norm': -gamma * (vectors**2).sum(axis=1),
         'minus_gamma': np.array(-gamma),
@@ -167,8 +163,7 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
     node = helper.make_node
     nodes = [
         node('Cast', [INPUT], ['features_float64'], to=TensorProto.DOUBLE),
-        node('Sub', ['features_float64', 'center'], ['uncapped']),
-        node('Clip', ['uncapped', 'minus_far', 'far'], ['x']),
+        node('Sub', ['features_float64', 'center'], ['x']),
         # k = exp(-gamma |x - s|^2), expanded so that one Gemm does it; rounding must not exceed 0.
         node('Gemm', ['x', 'vectors', 'vectors_norm'], ['cross']),
         node('ReduceSumSquare', ['x'], ['x_norm'], axes=[1], keepdims=1),
@@ -232,7 +227,7 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
 
 
 def export_boosted_trees(classifier: XGBClassifier) -> onnx.ModelProto:
-    """Convert XGBoost's trees with onnxmltools, under the output names all models share.
+    """Convert XGBoost's trees with onnxmltools, and add those of more than two users up.
 
     Parameters
     ----------
@@ -247,7 +242,7 @@ def export_boosted_trees(classifier: XGBClassifier) -> onnx.ModelProto:
     C = len(classifier.classes_)
     if C > 2:
         trees.output[:] = [LABEL, SCORES]
-        return _model('XGB', [trees], [], C)
+        return _model('XGB', [compact(trees)], [], C)
     # Where the first tree has no split, onnxmltools gives the base probability as if it were the
     # margin; and where no weight is negative, ONNX Runtime's label takes the margin for a
     # probability.

@@ -5,12 +5,23 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from keystroke.data import Typings
 from keystroke.features import FEATURES, timing_series
+from keystroke.protocols import MANHATTAN, TWO_TYPINGS, TYPING_MODEL
+from keystroke.rates import Reliability
 
 BLUE, ORANGE, GREEN, RED, GREY = '#2563a8', '#d97706', '#2f855a', '#c02942', '#8a8f98'
-MODEL_COLOURS = {'SVM': BLUE, 'RF': GREEN, 'XGB': ORANGE}
+PURPLE, DARK_RED = '#7048a8', '#7a1a2b'
+MODEL_COLOURS = {
+    'SVM': BLUE,
+    'RF': GREEN,
+    'XGB': ORANGE,
+    TYPING_MODEL: RED,
+    TWO_TYPINGS: DARK_RED,
+    MANHATTAN: PURPLE,
+}
 
 
 def use_style() -> None:
@@ -154,12 +165,11 @@ def rank_curves(ranks: dict[str, NDArray[np.int64]], users: int, most: int = 20)
     figure, axes = plt.subplots(figsize=(7, 3.6))
     for name, values in ranks.items():
         share = (values[:, None] <= k).mean(axis=0)
-        axes.plot(k, share, marker='o', ms=3.5, color=MODEL_COLOURS[name])
-        axes.text(k[-1] + 0.3, share[-1], name, color=MODEL_COLOURS[name], va='center')
-    axes.plot(k, k / users, color=GREY, ls='--')
-    axes.text(k[-1] + 0.3, k[-1] / users, 'chance', color=GREY, va='center')
-    axes.set_ylim(0, 1)
-    axes.set_xlim(0.5, k[-1] + 2)
+        axes.plot(k, share, marker='o', ms=3.5, color=MODEL_COLOURS[name], label=name)
+    axes.plot(k, k / users, color=GREY, ls='--', label='chance')
+    # Beside the axes: curves of good models run where a legend would stand.
+    figure.legend(ncols=3, loc='outside lower center')
+    axes.set_ylim(0, 1.02)
     axes.set_xticks(k[:: max(len(k) // 10, 1)])
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlabel('k')
@@ -199,4 +209,77 @@ def training_against_held_out(rates: dict[str, dict[str, float]]) -> Figure:
     axes.set_title(
         'Named right: ' + ', '.join(f'{n}. {protocol}' for n, protocol in enumerate(protocols, 1))
     )
+    return figure
+
+
+def detection_error_curves(
+    curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> Figure:
+    """Draw the false rejections each recogniser pays for few false acceptances.
+
+    Both axes are spread like a normal distribution's tails, as the field draws them: curves of
+    normally distributed scores are straight lines there.
+
+    Parameters
+    ----------
+    curves : dict of recogniser to (FAR, FRR)
+    """
+    low, high = 0.0005, 0.6
+    figure, axes = plt.subplots(figsize=(5.6, 5.2))
+    for name, (far, frr) in curves.items():
+        axes.plot(
+            norm.ppf(np.clip(far, low / 10, 1 - low)),
+            norm.ppf(np.clip(frr, low / 10, 1 - low)),
+            color=MODEL_COLOURS[name],
+            label=name,
+        )
+    ends = norm.ppf([low, high])
+    axes.plot(ends, ends, color=GREY, ls='--', lw=1)
+    middle = norm.ppf(0.08)
+    axes.text(middle, middle, 'equal error', color=GREY, ha='center', va='bottom', rotation=45)
+    ticks = [0.001, 0.01, 0.05, 0.1, 0.2, 0.4]
+    labels = [f'{tick:.1%}' if tick < 0.01 else f'{tick:.0%}' for tick in ticks]
+    axes.set_xticks(norm.ppf(ticks), labels)
+    axes.set_yticks(norm.ppf(ticks), labels)
+    axes.set_xlim(*ends)
+    axes.set_ylim(*ends)
+    axes.set_xlabel('false acceptance rate')
+    axes.set_ylabel('false rejection rate')
+    axes.set_title('Verification: one error can be had for the other')
+    figure.legend(loc='outside lower center', ncols=3)
+    return figure
+
+
+def reliability_diagram(found: dict[str, Reliability]) -> Figure:
+    """Draw how often recognisers are right against how sure they are.
+
+    Parameters
+    ----------
+    found : dict of recogniser to Reliability
+        The area of a dot is the share of typings in its bin.
+    """
+    figure, axes = plt.subplots(figsize=(5.6, 5.2))
+    axes.plot([0, 1], [0, 1], color=GREY, ls='--', lw=1)
+    for name, bins in found.items():
+        filled = bins.share > 0
+        colour = MODEL_COLOURS[name]
+        axes.plot(bins.confidence[filled], bins.accuracy[filled], color=colour, lw=1, alpha=0.6)
+        axes.scatter(
+            bins.confidence[filled],
+            bins.accuracy[filled],
+            s=10 + 500 * bins.share[filled],
+            color=colour,
+            alpha=0.6,
+            label=f'{name}: off by {bins.error:.3f} on average',
+        )
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_xlabel('probability of the user named')
+    axes.set_ylabel('named right')
+    axes.set_title('Calibration: as often right as sure')
+    for handle in axes.legend(loc='upper left').legend_handles:
+        if handle is not None and hasattr(handle, 'set_sizes'):
+            handle.set_sizes([30])
     return figure

@@ -90,6 +90,7 @@ def _store(executed: Path, target: Path) -> None:
     """Keep outputs, drop what changes at every run: times, durations, the kernel's own version."""
     notebook = nbformat.read(executed, as_version=4)  # type: ignore[no-untyped-call]
     notebook.metadata.pop('papermill', None)
+    notebook.metadata.language_info.pop('version', None)
     for cell in notebook.cells:
         cell.metadata.pop('papermill', None)
         cell.metadata.pop('execution', None)

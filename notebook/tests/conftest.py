@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from keystroke.data import Typings, UserID, header, read_typings
 from keystroke.export import export
 from keystroke.features import as_model_input, compute_features
+from keystroke.manifest import TYPING
 from keystroke.models import ESTIMATORS, encode_users, fit
+from keystroke.typing_export import export_typing_model
+from keystroke.typing_model import TypingModel, as_times
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / 'data' / 'sample.csv'
@@ -39,6 +42,7 @@ class Learned:
     classes: list[UserID] = field(init=False)
     estimators: dict[str, Any] = field(default_factory=dict)
     graphs: dict[str, onnx.ModelProto] = field(default_factory=dict)
+    typing_model: TypingModel = field(init=False)
     export_seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,6 +53,10 @@ class Learned:
             started = time.perf_counter()
             self.graphs[name] = export(name, self.estimators[name])
             self.export_seconds[name] = time.perf_counter() - started
+        self.typing_model = TypingModel().fit(
+            as_times(self.typings.press, self.typings.release), self.y
+        )
+        self.graphs[TYPING] = export_typing_model(self.typing_model)
 
 
 def record(path: Path, typings_of: Mapping[UserID, int], keys: int = 5) -> Path:
@@ -72,11 +80,16 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def entries_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a manifest's entry of every model, the typing model's last."""
+    return [*manifest['models'].values(), manifest['typingModel']]
+
+
 def assert_published(folder: Path) -> dict[str, Any]:
     """Check as the server does that the manifest's files are there and are what it says."""
     manifest: dict[str, Any] = json.loads((folder / 'manifest.json').read_text('utf-8'))
     assert set(manifest['models']) == set(MODELS)
-    for entry in manifest['models'].values():
+    for entry in entries_of(manifest):
         content = (folder / entry['file']).read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry['sha256']
         assert len(content) == entry['bytes']

@@ -88,6 +88,14 @@ def test_features_far_from_every_typing_are_answered_as_in_python(case: Learned,
     assert np.abs(scores - expected[1]).max() <= 1e-5
 
 
+def test_the_svm_answers_the_largest_times_that_a_csv_may_hold_as_in_python(case: Learned) -> None:
+    X = case.X / case.X.max() * np.float32(2**53 - 1)
+    svc = fit('SVM', X, case.y)
+    rows = np.concatenate([X, perturb(X, 3000)])
+    label, _ = answer(export('SVM', svc), rows)
+    assert (label != svc.predict(rows)).sum() == 0
+
+
 @pytest.mark.parametrize('name', MODELS)
 def test_a_batch_is_answered_as_its_rows_alone(case: Learned, name: str) -> None:
     session = open_session(case.graphs[name])
@@ -180,6 +188,16 @@ def test_a_feature_equal_to_a_threshold_of_xgboost_goes_right() -> None:
     rows[:, 2] = around(np.array([split], dtype=np.float32))
     label, _ = answer(export('XGB', classifier), rows)
     assert label.tolist() == [0, 1, 1] == classifier.predict(rows).tolist()
+
+
+@pytest.mark.parametrize('second', [7, 9, 10])
+def test_trees_that_tell_nothing_name_the_user_with_more_typings(second: int) -> None:
+    # No split and no weight: what is left is the share of 7, 9 or 10 typings in 16.
+    X = np.zeros((16, 8), dtype=np.float32)
+    classifier = XGBClassifier().fit(X, np.arange(16) >= 16 - second)
+    label, scores = answer(export('XGB', classifier), X[:1])
+    assert label.tolist() == [int(second > 8)] == classifier.predict(X[:1]).astype(int).tolist()
+    assert scores[0].tolist() == pytest.approx([1 - second / 16, second / 16], abs=1e-6)
 
 
 def test_equal_typings_of_two_users_go_to_the_one_that_python_names() -> None:

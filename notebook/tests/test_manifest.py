@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from conftest import MODELS, Learned, assert_published, files, record
+from conftest import MODELS, Learned, assert_published, entries_of, files, record
 
 from keystroke.data import UserID, read_typings
-from keystroke.manifest import describe, describe_model, publish
-from keystroke.parity import Parity
+from keystroke.manifest import (
+    TYPING,
+    describe,
+    describe_model,
+    describe_typing_model,
+    publish,
+)
+from keystroke.parity import Parity, open_session
+from keystroke.typing_model import as_times
+from keystroke.typing_parity import TypingParity, score_rows
 
 METRICS = {'trainingAccuracy': 0.5}
 PARITY = Parity(rows=20_010, label_differences=2, largest_probability_difference=None)
@@ -32,7 +40,15 @@ def manifest_of(learned: Learned) -> dict[str, Any]:
         )
         for name in MODELS
     }
-    return describe(learned.typings, learned.classes, entries)
+    typing_model = describe_typing_model(
+        learned.typing_model,
+        learned.graphs[TYPING],
+        learned.classes,
+        learned.typings,
+        {'leaveOneRepetitionOut': {'rank1': 0.5}},
+        TypingParity(20_010, 0, 0.0001),
+    )
+    return describe(learned.typings, learned.classes, entries, typing_model)
 
 
 @pytest.fixture(scope='module')
@@ -50,7 +66,7 @@ def folder(tmp_path: Path, named: Learned) -> Path:
 
 def test_what_is_published_is_there_and_is_what_the_manifest_says(folder: Path) -> None:
     manifest = assert_published(folder)
-    named_files = {entry['file'] for entry in manifest['models'].values()}
+    named_files = {entry['file'] for entry in entries_of(manifest)}
     assert set(files(folder)) == named_files | {'manifest.json'}
     for name, entry in manifest['models'].items():
         assert entry['file'] == f'{name.lower()}-{entry["sha256"][:12]}.onnx'
@@ -67,7 +83,7 @@ def test_publishing_other_models_removes_the_previous_ones(folder: Path, other: 
     assert path == folder / 'manifest.json'
     manifest = assert_published(folder)
     assert manifest['classes'] == [-1, 9, 10]
-    named_files = {entry['file'] for entry in manifest['models'].values()}
+    named_files = {entry['file'] for entry in entries_of(manifest)}
     assert set(files(folder)) == named_files | {'manifest.json'}
     assert not named_files & previous
 
@@ -105,8 +121,8 @@ def failing_at(call: int, original: Callable[..., Any], error: BaseException) ->
     return function
 
 
-# Three models and the manifest are written: four times a file is flushed and renamed.
-@pytest.mark.parametrize('call', [1, 2, 3, 4])
+# Four models and the manifest are written: five times a file is flushed and renamed.
+@pytest.mark.parametrize('call', [1, 2, 3, 4, 5])
 @pytest.mark.parametrize(
     ('where', 'what'), [(os, 'fsync'), (Path, 'chmod'), (Path, 'replace')], ids=str
 )
@@ -133,7 +149,7 @@ def test_a_failure_in_the_midst_leaves_the_previous_models_valid(  # noqa: PLR09
     assert not [name for name in after if name.startswith('.')]
 
     publish(folder, manifest_of(other), other.graphs)
-    assert len(files(folder)) == 4
+    assert len(files(folder)) == 5
     assert assert_published(folder)['classes'] == [-1, 9, 10]
 
 
@@ -173,6 +189,49 @@ def test_golden_rows_expect_what_predict_says(folder: Path, named: Learned, name
     assert [row['userID'] for row in golden] == [named.classes[label] for label in labels]
 
 
+def test_the_typing_models_golden_rows_give_its_answers_in_onnx(
+    folder: Path, named: Learned
+) -> None:
+    entry = assert_published(folder)['typingModel']
+    session = open_session(onnx.load(folder / entry['file']))
+    press, release = (
+        np.array([row[key] for row in entry['golden']]) for key in ('press', 'release')
+    )
+    assert press.shape == release.shape == (5, named.typings.keys)
+    assert all((row == named.typings.press).all(axis=1).any() for row in press)
+    scores = score_rows(session, as_times(press, release))
+    for row, found in zip(entry['golden'], scores, strict=True):
+        assert named.classes[found.argmax()] == row['userID']
+        assert found.max() == pytest.approx(row['score'], abs=1e-3)
+
+
+def test_the_typing_models_entry_says_how_it_is_asked_and_read(
+    folder: Path, named: Learned
+) -> None:
+    entry = assert_published(folder)['typingModel']
+    session = open_session(onnx.load(folder / entry['file']))
+    for said, found in [
+        (entry['input'], session.get_inputs()),
+        (entry['outputs'][0], session.get_outputs()),
+    ]:
+        (tensor,) = found
+        kinds = {'float64': 'tensor(double)', 'float32': 'tensor(float)'}
+        assert tensor.name == said['name']
+        assert tensor.type == kinds[said['type']]
+        assert tensor.shape[1] == said['shape'][1]
+    assert entry['input']['shape'] == [None, 2 * named.typings.keys]
+    assert entry['file'].startswith('typing-')
+    assert (entry['falseAcceptanceRate'], entry['knownRejectionRate']) == (0.01, 0.05)
+    assert [decision['typings'] for decision in entry['decisions']] == [1, 2, 3]
+    assert entry['decisions'][1] == {
+        'typings': 2,
+        'temperature': named.typing_model.decision(2).temperature,
+        'threshold': named.typing_model.decision(2).threshold,
+        'unknownThreshold': named.typing_model.decision(2).unknown_threshold,
+    }
+    assert entry['parameters']['manhattan_weight'] == 0.25
+
+
 def test_golden_rows_of_a_recording_shorter_than_five_are_all_of_it(tmp_path: Path) -> None:
     learned = Learned(read_typings(record(tmp_path / 'short.csv', {1: 2, 2: 2})))
     golden = manifest_of(learned)['models']['SVM']['golden']
@@ -188,6 +247,7 @@ def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> 
         'features',
         'classes',
         'models',
+        'typingModel',
     ]
     assert manifest['formatVersion'] == 1
     offset = datetime.fromisoformat(manifest['createdAt']).utcoffset()

@@ -1,11 +1,14 @@
 import inspect
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import sklearn
 import xgboost
-from conftest import MODELS, Learned
+from conftest import MODELS, ROOT, Learned
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
 from xgboost import XGBClassifier
@@ -32,19 +35,54 @@ def test_users_are_numbered_in_sorted_order(
 
 
 @pytest.mark.parametrize(
-    ('name', 'estimator'), [('SVM', SVC), ('RF', RandomForestClassifier), ('XGB', XGBClassifier)]
+    ('name', 'estimator', 'set_here'),
+    [
+        ('SVM', SVC, {'random_state'}),
+        ('RF', RandomForestClassifier, {'random_state'}),
+        ('XGB', XGBClassifier, {'random_state', 'n_jobs'}),
+    ],
 )
-def test_only_the_random_state_differs_from_the_defaults(name: str, estimator: type) -> None:
+def test_only_what_makes_models_reproducible_differs_from_the_defaults(
+    name: str, estimator: type, set_here: set[str]
+) -> None:
     changed = ESTIMATORS[name]().get_params()
     default = estimator().get_params()
     assert type(ESTIMATORS[name]()) is estimator
-    assert {key for key in default if repr(changed[key]) != repr(default[key])} == {'random_state'}
+    assert {key for key in default if repr(changed[key]) != repr(default[key])} == set_here
 
 
 @pytest.mark.parametrize('name', MODELS)
 def test_the_same_typings_give_the_same_model(named: Learned, name: str) -> None:
     again = fit(name, named.X, named.y)
     assert np.array_equal(scores(again, named.X), scores(named.estimators[name], named.X))
+
+
+def test_the_number_of_processors_does_not_change_a_model() -> None:
+    fit_all = """
+import hashlib
+from keystroke.data import read_typings
+from keystroke.export import export
+from keystroke.features import as_model_input, compute_features
+from keystroke.models import ESTIMATORS, encode_users, fit
+typings = read_typings('../data/sample.csv')
+X = as_model_input(compute_features(typings.press, typings.release))
+_, y = encode_users(typings.users)
+for name in ESTIMATORS:
+    print(hashlib.sha256(export(name, fit(name, X, y)).SerializeToString()).hexdigest())
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, '-c', fit_all],
+            cwd=ROOT / 'notebook',
+            env=os.environ | {'OMP_NUM_THREADS': threads},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for threads in ('1', '3')
+    }
+    assert len(found) == 1
+    assert len(set(found.pop().split())) == 3
 
 
 @pytest.mark.parametrize('name', ['RF', 'XGB'])

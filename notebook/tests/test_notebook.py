@@ -73,6 +73,7 @@ def test_it_mentions_no_path_of_the_machine_it_ran_on() -> None:
 
 def test_it_keeps_nothing_that_changes_at_every_run() -> None:
     assert 'papermill' not in NOTEBOOK.metadata
+    assert 'version' not in NOTEBOOK.metadata.language_info
     for cell in NOTEBOOK.cells:
         assert not {'papermill', 'execution'} & set(cell.metadata)
 

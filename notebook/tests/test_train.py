@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import psutil  # type: ignore[import-untyped]
 import pytest
-from conftest import MODELS, ROOT, assert_published, files, generator, record
+from conftest import MODELS, ROOT, assert_published, entries_of, files, generator, record
 from nbformat import v4
 
 from keystroke import train
@@ -56,7 +56,7 @@ def outputs_of(path: Path) -> list[Any]:
 
 def test_training_leaves_manifest_models_and_the_executed_notebook(trained: Path) -> None:
     manifest = assert_published(trained)
-    model_files = {entry['file'] for entry in manifest['models'].values()}
+    model_files = {entry['file'] for entry in entries_of(manifest)}
     assert set(files(trained)) == {'manifest.json', 'train.ipynb'} | model_files
     assert manifest['dataset']['name'] == 'six users.csv'
     assert manifest['classes'] == [1, 2, 3, 4, 5, 6]
@@ -158,6 +158,8 @@ def test_in_place_stores_the_outputs_and_nothing_that_changes_at_every_run(
     assert printed[0]['text'] == 'by default\n'
     assert 'papermill' not in first
     assert 'timestamp' not in first
+    # Neither does the next Python change the file.
+    assert 'version' not in json.loads(first)['metadata']['language_info']
     assert train.main(['--in-place']) == 0
     assert notebook.read_text() == first
 

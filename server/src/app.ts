@@ -1,13 +1,16 @@
-import { STATUS_CODES } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from 'fastify'
-import { errors } from './errors.ts'
+import { requireApiKey } from './authentication.ts'
+import { errors, toErrorReply } from './errors.ts'
 import { Health } from './health.ts'
 import { parseJson } from './json.ts'
+import { LIMITS, type Limits } from './limits.ts'
+import { answerMalformed } from './malformed.ts'
 import type { Models } from './models.ts'
 import { registerOpenapi } from './openapi.ts'
 import { featuresRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
+import { identifyRoutes } from './routes/identify.ts'
 import { modelsRoutes } from './routes/models.ts'
 import { predictRoutes } from './routes/predict.ts'
 import { predictBatchRoutes } from './routes/predict-batch.ts'
@@ -17,13 +20,23 @@ import { compileValidator, formatValidationErrors } from './validation.ts'
 export interface AppOptions {
   /** Settles once every model is loaded and tested; until then predictions get 503. */
   models: Promise<Models>
+  /** Hex SHA-256 of each key that is accepted; no key is asked for if there are none. */
+  apiKeyHashes?: readonly string[]
+  /** Whoever ends the process sets it to draining some time before; the app's own if left out. */
+  health?: Health
+  limits?: Limits
   /** Fastify's logger options; no log if left out. */
   logger?: FastifyServerOptions['logger']
 }
 
 /** Compose the service: parsers, plugins, routes, error handler. It does not listen. */
-export async function buildApp({ models, logger = false }: AppOptions): Promise<FastifyInstance> {
-  const health = new Health()
+export async function buildApp({
+  models,
+  apiKeyHashes = [],
+  health = new Health(),
+  limits = LIMITS,
+  logger = false
+}: AppOptions): Promise<FastifyInstance> {
   let loaded: Models | undefined
   models.then(
     (value) => {
@@ -40,6 +53,18 @@ export async function buildApp({ models, logger = false }: AppOptions): Promise<
 
   const app = Fastify({
     logger,
+    bodyLimit: limits.body,
+    requestTimeout: limits.requestTime,
+    connectionTimeout: limits.idleTime,
+    keepAliveTimeout: limits.idleTime,
+    http: {
+      maxHeaderSize: limits.header,
+      headersTimeout: limits.headersTime,
+      connectionsCheckingInterval: limits.lookTime
+    },
+    clientErrorHandler: answerMalformed,
+    // What arrives on an open connection while the last answers are written is answered too.
+    return503OnClosing: false,
     schemaErrorFormatter: formatValidationErrors
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.setValidatorCompiler(compileValidator)
@@ -52,25 +77,35 @@ export async function buildApp({ models, logger = false }: AppOptions): Promise<
     async (_request: unknown, body: string) => parseJson(body)
   )
 
+  app.addHook('onSend', async (_request, reply) => {
+    // Tells clients to bring their next request to another process, before this one closes.
+    if (health.state === 'draining') reply.header('connection', 'close')
+  })
+
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const refused = error.statusCode !== undefined && error.statusCode < 500
     // A refusal's message may quote what somebody typed; its code says enough for the log.
     if (refused) request.log.info({ code: error.code }, 'request refused')
     else request.log.error(error)
     const told = refused || error instanceof errors.NOT_READY ? error : new errors.INTERNAL()
-    const { statusCode = 500, code, message } = told
-    return reply.code(statusCode).send({ statusCode, code, error: STATUS_CODES[statusCode], message })
+    const body = toErrorReply(told)
+    return reply.code(body.statusCode).send(body)
   })
   app.setNotFoundHandler((request) => {
     throw new errors.NOT_FOUND(request.method, request.url)
   })
 
-  await registerOpenapi(app)
+  const needsKey = apiKeyHashes.length > 0
+  await registerOpenapi(app, { needsKey })
   await app.register(healthRoutes, { health })
-  await app.register(modelsRoutes, { models: requireModels })
-  await app.register(predictRoutes, { models: requireModels })
-  await app.register(predictBatchRoutes, { models: requireModels })
-  await app.register(featuresRoutes)
+  await app.register(async (guarded) => {
+    if (needsKey) requireApiKey(guarded, apiKeyHashes)
+    await guarded.register(modelsRoutes, { models: requireModels })
+    await guarded.register(predictRoutes, { models: requireModels })
+    await guarded.register(predictBatchRoutes, { models: requireModels })
+    await guarded.register(featuresRoutes)
+    await guarded.register(identifyRoutes, { models: requireModels })
+  })
 
   app.addHook('preClose', async () => {
     health.state = 'draining'

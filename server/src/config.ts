@@ -1,5 +1,6 @@
 import envSchema from 'env-schema'
 import Type, { type Static } from 'typebox'
+import { isLoopback } from './authentication.ts'
 
 /** What the service can be told, and the only place that says so; every name is an environment variable. */
 export const ConfigSchema = Type.Object({
@@ -18,6 +19,23 @@ export const ConfigSchema = Type.Object({
     default: 'models',
     minLength: 1,
     description: 'Folder of manifest.json and the ONNX files'
+  }),
+  API_KEY_SHA256: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}( *, *[0-9a-fA-F]{64})*$',
+      description: 'SHA-256 hashes of the API keys, 64 hex digits each, with commas between them'
+    })
+  ),
+  REQUIRE_API_KEY: Type.Boolean({
+    default: true,
+    description: 'false serves whoever reaches the service; nobody but this machine reaches it on loopback'
+  }),
+  DRAIN_SECONDS: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 100,
+    description:
+      'How long to go on serving, not ready, once told to end; longer than a load balancer takes to notice'
   }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
@@ -41,15 +59,37 @@ export class ConfigError extends Error {
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   // An empty variable is one that is not set: compose files and shells write both alike.
   const data = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  let config: Config
   try {
-    return envSchema<Config>({ schema: ConfigSchema, data, dotenv: false })
+    config = envSchema<Config>({ schema: ConfigSchema, data, dotenv: false, env: false })
   } catch (error) {
-    const faults = (error as { errors?: { instancePath: string; message?: string; params: object }[] }).errors
+    const faults = (error as { errors?: Fault[] }).errors
     if (faults === undefined) throw error
-    const sentences = faults.map(({ instancePath, message, params }) => {
-      const allowed = 'allowedValues' in params ? `: ${(params.allowedValues as string[]).join(', ')}` : ''
-      return `${instancePath.slice(1)} ${message}${allowed}`
-    })
-    throw new ConfigError(`The environment does not fit: ${sentences.join('; ')}.`)
+    throw new ConfigError(`The environment does not fit: ${faults.map(describe).join('; ')}.`)
   }
+  if (config.REQUIRE_API_KEY && config.API_KEY_SHA256 === undefined && !isLoopback(config.HOST)) {
+    throw new ConfigError(
+      `HOST=${config.HOST} lets other machines in: set API_KEY_SHA256 to the SHA-256 of the keys to accept, ` +
+        'or REQUIRE_API_KEY=false to serve without any.'
+    )
+  }
+  return config
+}
+
+interface Fault {
+  instancePath: string
+  keyword: string
+  message?: string
+  params: object
+}
+
+function describe({ instancePath, keyword, message, params }: Fault): string {
+  const name = instancePath.slice(1)
+  if (keyword === 'pattern') {
+    // A pattern tells people nothing; what it is for does.
+    const { description } = ConfigSchema.properties[name as keyof Config] as { description?: string }
+    return `${name} must be ${description}`
+  }
+  const allowed = 'allowedValues' in params ? `: ${(params.allowedValues as string[]).join(', ')}` : ''
+  return `${name} ${message}${allowed}`
 }

@@ -96,8 +96,10 @@ async function* answer(
   try {
     for (let rows: Row[] | undefined = first; rows; rows = (await rest.next()).value ?? undefined) {
       const outcomes = rows.map((row) => readTyping(row, columns))
-      const typings = outcomes.flatMap(({ typing }) => typing ?? [])
-      const predictions = (await predict(model, typings.map(computeFeatures))).values()
+      const questions = outcomes.flatMap(({ typing }) =>
+        typing ? { features: computeFeatures(typing) } : []
+      )
+      const predictions = (await predict(model, questions)).values()
       yield stringify(
         outcomes.map(({ line, user, typing, error }) => [
           line,

@@ -1,4 +1,7 @@
-import createError from '@fastify/error'
+import { STATUS_CODES } from 'node:http'
+import createError, { type FastifyError } from '@fastify/error'
+import type { Static } from 'typebox'
+import type { ErrorReply } from './schemas.ts'
 
 /**
  * Every error of our own that a client can get: code, message, status. Fastify's own codes
@@ -17,15 +20,37 @@ export const errors = {
   /** A batch that says its model in the wrong place. */
   BATCH_MODEL: createError<[why: string]>('KS_ERR_BATCH_MODEL', 'querystring.Model %s', 400),
 
+  /** No key, or one that is none of ours; which of ours it resembles is not said. */
+  API_KEY: createError<[why: string]>('KS_ERR_API_KEY', 'the API key %s', 401),
+
+  /** A claim to be somebody the models were not trained on. */
+  USER_UNKNOWN: createError<[user: string]>(
+    'KS_ERR_USER_UNKNOWN',
+    'body.UserID: the models know no user %s',
+    404
+  ),
+
   NOT_FOUND: createError<[method: string, path: string]>(
     'KS_ERR_NOT_FOUND',
     'there is no %s %s; see /docs',
     404
   ),
 
+  /** What came in is no HTTP. */
+  HTTP_INVALID: createError('KS_ERR_HTTP_INVALID', 'the request is not HTTP/1.1 as RFC 9112 has it', 400),
+
+  REQUEST_TIMEOUT: createError('KS_ERR_REQUEST_TIMEOUT', 'the request took too long to arrive', 408),
+
+  HEADERS_TOO_LARGE: createError('KS_ERR_HEADERS_TOO_LARGE', 'the headers are larger than allowed', 431),
+
   /** Sessions still load, or the process is about to end. */
   NOT_READY: createError<[state: string]>('KS_ERR_NOT_READY', 'the service is %s; try again shortly', 503),
 
   /** What the client gets of any fault of ours; the log has the rest. */
   INTERNAL: createError('KS_ERR_INTERNAL', 'the service failed; the request was not at fault', 500)
+}
+
+/** The one form in which errors are answered. */
+export function toErrorReply({ statusCode = 500, code, message }: FastifyError): Static<typeof ErrorReply> {
+  return { statusCode, code, error: STATUS_CODES[statusCode]!, message }
 }

@@ -1,10 +1,12 @@
+import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
+import { Health } from './health.ts'
 import { ModelsError } from './manifest.ts'
 import { loadModels } from './models.ts'
 
-/** Longest that requests under way may take once the process is told to end, ms. */
+/** Longest that requests under way may take once the process stops listening, ms. */
 const GRACE = 10_000
 
 try {
@@ -20,10 +22,23 @@ try {
 async function main(): Promise<void> {
   const config = readConfig()
   const models = loadModels(config.MODELS_DIR)
-  const app = await buildApp({ models, logger: { level: config.LOG_LEVEL } })
-  closeWithGrace({ delay: GRACE, logger: app.log }, async ({ err, signal }) => {
+  const health = new Health()
+  const app = await buildApp({
+    models,
+    health,
+    apiKeyHashes: config.API_KEY_SHA256?.split(/ *, */) ?? [],
+    logger: { level: config.LOG_LEVEL }
+  })
+  const drain = config.DRAIN_SECONDS * 1000
+  // A second signal ends the process at once.
+  closeWithGrace({ delay: drain + GRACE, logger: app.log }, async ({ err, signal }) => {
     if (err) app.log.fatal(err)
-    else app.log.info({ signal }, 'closing')
+    else {
+      app.log.info({ signal, seconds: config.DRAIN_SECONDS }, 'draining')
+      health.state = 'draining'
+      await setTimeout(drain)
+    }
+    app.log.info('closing')
     await app.close()
   })
   // Listening comes first, so that /health/ready can say "starting" while models load.

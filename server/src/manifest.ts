@@ -57,8 +57,12 @@ export async function readManifest(folder: string): Promise<Manifest> {
  * @returns the ONNX file's bytes
  * @throws ModelsError if it is missing or not the file that the manifest names
  */
-export async function readModelFile(folder: string, name: ModelName, manifest: Manifest): Promise<Buffer> {
-  const entry = manifest.models[name]
+export async function readModelFile(
+  folder: string,
+  name: ModelName | 'typing',
+  manifest: Manifest
+): Promise<Buffer> {
+  const entry = name === 'typing' ? manifest.typingModel : manifest.models[name]
   const path = join(folder, entry.file)
   let bytes: Buffer
   try {

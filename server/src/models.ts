@@ -1,13 +1,25 @@
 import { InferenceSession } from 'onnxruntime-node'
+import { Batcher } from './batcher.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
-import { type Model, predict } from './predict.ts'
+import { MAX_ROWS_PER_RUN, type Model, type Prediction, predict, type Question, run } from './predict.ts'
 import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES } from './schemas.ts'
+import { scoreTypings, type TypingModel } from './typing-model.ts'
+
+/** What rounding to float32 explains; the notebook's `MAX_SCORE_DIFFERENCE`. */
+const MAX_SCORE_DIFFERENCE = 1e-3
+
+// Its Linux and macOS packages otherwise tell their maker of every session. Read when the first one is made.
+process.env.ORT_DISABLE_TELEMETRY = '1'
 
 /** All that the service answers with, loaded once. */
 export interface Models {
   manifest: Manifest
-  /** Ready to be asked. */
+  /** For many typings at once. */
   byName: Record<ModelName, Model>
+  /** For a typing at a time: those that arrive together share a run. */
+  batchers: Record<ModelName, Batcher<Question, Prediction>>
+  /** From raw times to a score for every user. */
+  typing: TypingModel
   /** Release the sessions' memory. */
   close(): Promise<void>
 }
@@ -23,27 +35,29 @@ export async function loadModels(folder: string): Promise<Models> {
   const entries = await Promise.all(
     MODEL_NAMES.map(async (name) => [name, await loadModel(folder, name, manifest)] as const)
   )
+  const typing = await loadTypingModel(folder, manifest)
+  const batchers = entries.map(
+    ([name, model]) =>
+      [name, new Batcher((questions: Question[]) => run(model, questions), MAX_ROWS_PER_RUN)] as const
+  )
   return {
     manifest,
-    byName: Object.fromEntries(entries) as Record<ModelName, Model>,
+    byName: Object.fromEntries(entries) as Models['byName'],
+    batchers: Object.fromEntries(batchers) as Models['batchers'],
+    typing,
     close: async () => {
-      await Promise.all(entries.map(([, model]) => model.session.release()))
+      await Promise.all(
+        [typing, ...entries.map(([, model]) => model)].map(({ session }) => session.release())
+      )
     }
   }
 }
 
 async function loadModel(folder: string, name: ModelName, manifest: Manifest): Promise<Model> {
-  const bytes = await readModelFile(folder, name, manifest)
-  let session: InferenceSession
-  try {
-    // One thread: a row takes tens of microseconds, and sums keep the order that parity was proved in.
-    session = await InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1 })
-  } catch (error) {
-    throw new ModelsError(`${manifest.models[name].file} is no model: ${(error as Error).message}.`)
-  }
+  const session = await open(await readModelFile(folder, name, manifest), manifest.models[name].file)
   const model = { session, classes: manifest.classes }
   try {
-    checkTensors(session, name, manifest)
+    checkTensors(session, manifest.models[name], manifest)
     await selfTest(model, name, manifest)
   } catch (error) {
     await session.release()
@@ -52,15 +66,40 @@ async function loadModel(folder: string, name: ModelName, manifest: Manifest): P
   return model
 }
 
-function checkTensors(session: InferenceSession, name: ModelName, manifest: Manifest): void {
-  const { file, input, outputs } = manifest.models[name]
+async function loadTypingModel(folder: string, manifest: Manifest): Promise<TypingModel> {
+  const entry = manifest.typingModel
+  const session = await open(await readModelFile(folder, 'typing', manifest), entry.file)
+  const model = { session, classes: manifest.classes, decisions: entry.decisions }
+  try {
+    checkTensors(session, entry, manifest)
+    await selfTestTyping(model, manifest)
+  } catch (error) {
+    await session.release()
+    throw error
+  }
+  return model
+}
+
+async function open(bytes: Buffer, file: string): Promise<InferenceSession> {
+  try {
+    // One thread: a row takes tens of microseconds, and sums keep the order that parity was proved in.
+    return await InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1 })
+  } catch (error) {
+    throw new ModelsError(`${file} is no model: ${(error as Error).message}.`)
+  }
+}
+
+type Entry = Pick<Manifest['typingModel'], 'file' | 'input' | 'outputs'>
+
+function checkTensors(session: InferenceSession, { file, input, outputs }: Entry, manifest: Manifest): void {
   const found = JSON.stringify([...session.inputMetadata, ...session.outputMetadata].map(describe))
   const said = JSON.stringify([input, ...outputs])
   if (found !== said)
     throw new ModelsError(`${file} has the tensors ${found}, and the manifest says ${said}.`)
-  if (outputs[1]!.shape[1] !== manifest.classes.length) {
+  const scored = outputs.at(-1)!.shape[1]
+  if (scored !== manifest.classes.length) {
     throw new ModelsError(
-      `${file} scores ${outputs[1]!.shape[1]} users, and the manifest names ${manifest.classes.length}.`
+      `${file} scores ${scored} users, and the manifest names ${manifest.classes.length}.`
     )
   }
 }
@@ -75,13 +114,31 @@ async function selfTest(model: Model, name: ModelName, manifest: Manifest): Prom
   const { golden, file } = manifest.models[name]
   const predictions = await predict(
     model,
-    golden.map(({ features }) => fromRow(features))
+    golden.map(({ features }) => ({ features: fromRow(features) }))
   )
   for (const [row, { userID }] of golden.entries()) {
     const named = predictions[row]!.UserID
     if (named !== userID) {
       throw new ModelsError(
         `${file} names user ${named} for golden row ${row}, and the manifest says ${userID}.`
+      )
+    }
+  }
+}
+
+async function selfTestTyping(model: TypingModel, manifest: Manifest): Promise<void> {
+  const { golden, file } = manifest.typingModel
+  const scores = await scoreTypings(
+    model,
+    golden.map(({ press, release }) => ({ Press: press, Release: release }))
+  )
+  for (const [row, { userID, score }] of golden.entries()) {
+    const found = Math.max(...scores[row]!)
+    const named = model.classes[scores[row]!.indexOf(found)]
+    // Written so that NaN is refused too.
+    if (named !== userID || !(Math.abs(found - score) <= MAX_SCORE_DIFFERENCE)) {
+      throw new ModelsError(
+        `${file} scores ${found} for user ${named} in golden row ${row}, and the manifest says ${score} for ${userID}.`
       )
     }
   }

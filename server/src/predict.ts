@@ -8,7 +8,7 @@ export const FEATURE_NAMES = SERIES.flatMap((series) => [`${series}.Mean`, `${se
  * Rows a run computes at most. onnxruntime-node computes on the main thread (microsoft/onnxruntime
  * issue 19611), so this bounds how long everybody else waits: about 10 ms with the slowest model.
  */
-const MAX_ROWS_PER_RUN = 64
+export const MAX_ROWS_PER_RUN = 64
 
 /** An ONNX session and what its class indices mean. */
 export interface Model {
@@ -27,45 +27,53 @@ export interface Prediction {
   Candidates?: Candidate[]
 }
 
+/** A typing whose user is asked for, and how many candidates are wanted; none if left out. */
+export interface Question {
+  features: Features
+  top?: number | undefined
+}
+
 /**
- * Name the user of each typing.
+ * Name the user of each typing, however many.
  *
  * @param model - what to ask
- * @param rows - the typings' features, float64; rounded to float32 here, once, as before fitting
- * @param top - so many candidates to each, best first; none if left out
- * @returns one prediction a row, in their order
+ * @param questions - features in float64; rounded to float32 here, once, as before fitting
+ * @returns one prediction for each question, in their order
  */
-export async function predict(model: Model, rows: readonly Features[], top?: number): Promise<Prediction[]> {
+export async function predict(model: Model, questions: readonly Question[]): Promise<Prediction[]> {
   const predictions: Prediction[] = []
-  for (let first = 0; first < rows.length; first += MAX_ROWS_PER_RUN) {
-    predictions.push(...(await run(model, rows.slice(first, first + MAX_ROWS_PER_RUN), top)))
+  for (let first = 0; first < questions.length; first += MAX_ROWS_PER_RUN) {
+    // Others get their turn between two runs: run() gives way to the event loop before it computes.
+    predictions.push(...(await run(model, questions.slice(first, first + MAX_ROWS_PER_RUN))))
   }
   return predictions
 }
 
-async function run(model: Model, rows: readonly Features[], top?: number): Promise<Prediction[]> {
-  const { session, classes } = model
-  const features = new Tensor('float32', toInput(rows), [rows.length, FEATURE_NAMES.length])
-  const outputs = await session.run({ features }, top === undefined ? ['label'] : ['label', 'scores'])
+/** The same in a single run: for `MAX_ROWS_PER_RUN` questions at most. */
+export async function run(
+  { session, classes }: Model,
+  questions: readonly Question[]
+): Promise<Prediction[]> {
+  const features = new Tensor('float32', toInput(questions), [questions.length, FEATURE_NAMES.length])
+  const ranked = questions.some(({ top }) => top !== undefined)
+  const outputs = await session.run({ features }, ranked ? ['label', 'scores'] : ['label'])
   const label = outputs.label!.data as BigInt64Array
-  const scores = outputs.scores?.data as Float32Array | undefined
-  return rows.map((_, row) => {
-    const prediction: Prediction = { UserID: classes[Number(label[row])]! }
-    if (scores) {
-      const own = scores.subarray(row * classes.length, (row + 1) * classes.length)
-      prediction.Candidates = rank(own, classes, top!)
-    }
-    return prediction
+  const scores = outputs.scores?.data as Float32Array
+  return questions.map(({ top }, row) => {
+    const UserID = classes[Number(label[row])]!
+    if (top === undefined) return { UserID }
+    const own = scores.subarray(row * classes.length, (row + 1) * classes.length)
+    return { UserID, Candidates: rank(own, classes, top) }
   })
 }
 
-function toInput(rows: readonly Features[]): Float32Array {
-  const input = new Float32Array(rows.length * FEATURE_NAMES.length)
+function toInput(questions: readonly Question[]): Float32Array {
+  const input = new Float32Array(questions.length * FEATURE_NAMES.length)
   let column = 0
-  for (const row of rows) {
+  for (const { features } of questions) {
     for (const series of SERIES) {
-      input[column++] = row[series].Mean
-      input[column++] = row[series].STD
+      input[column++] = features[series].Mean
+      input[column++] = features[series].STD
     }
   }
   return input

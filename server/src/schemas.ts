@@ -140,6 +140,74 @@ export const TypingSchema = Type.Object(
 )
 export type Typing = Static<typeof TypingSchema>
 
+/** More of one person in a call would make its answer surer by little; ten are a minute of typing. */
+const TYPINGS_MAX = 10
+
+const Typings = Type.Array(TypingSchema, {
+  minItems: 1,
+  maxItems: TYPINGS_MAX,
+  description: 'Of one person, each of the string that the models were trained on'
+})
+
+/** Of 13 keys, as the challenge's string has; a typing that works with every model of such a string. */
+const EXAMPLE_TYPING = {
+  Press: Array.from({ length: 13 }, (_, key) => key * 140),
+  Release: Array.from({ length: 13 }, (_, key) => key * 140 + 85)
+}
+
+export const IdentifyRequest = Type.Object(
+  { Typings },
+  { ...closed, examples: [{ Typings: [EXAMPLE_TYPING] }] }
+)
+
+export const IdentifyQuery = Type.Object(
+  {
+    top: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'So many candidates, best first; 5 if left out'
+      })
+    )
+  },
+  closed
+)
+
+export const IdentifyReply = Type.Object(
+  {
+    UserID: UserIDSchema,
+    Known: Type.Boolean({
+      description:
+        'Whether the typist looks like one of the users at all: a warning where false, no guarantee where true'
+    }),
+    Candidates: Type.Array(
+      Type.Object({
+        UserID: UserIDSchema,
+        Probability: Type.Number({ description: 'Calibrated, if one of the users typed' })
+      })
+    )
+  },
+  { description: 'Who it looks like' }
+)
+
+/** The UserID of a claim stands first: an integer or a string, as the training data has it. */
+export const VerifyRequest = Type.Object(
+  { UserID: UserIDSchema, Typings },
+  { ...closed, examples: [{ UserID: 1, Typings: [EXAMPLE_TYPING] }] }
+)
+
+export const VerifyReply = Type.Object(
+  {
+    UserID: UserIDSchema,
+    Match: Type.Boolean({ description: 'Whether the score is above the threshold' }),
+    Score: Type.Number({
+      description: 'Evidence for the claim: the natural logarithm of a likelihood ratio; 0 says nothing'
+    }),
+    Threshold: Type.Number()
+  },
+  { description: 'Whether it is the user' }
+)
+
 const Rates = Type.Object(
   {
     rank1: Type.Number({ description: 'Share of left-out typings whose user is named' }),
@@ -153,7 +221,8 @@ const Rates = Type.Object(
 const TensorShape = Type.Array(Type.Unsafe<number | null>({ type: ['integer', 'null'] }))
 const Tensor = Type.Object({ name: Type.String(), type: Type.String(), shape: TensorShape }, closed)
 
-const MODEL_CARD = {
+/** What every model's entry says of its file. */
+const GRAPH = {
   file: Type.String({ pattern: '^[^/\\\\]+$' }),
   sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
   bytes: Type.Integer({ minimum: 1 }),
@@ -164,7 +233,11 @@ const MODEL_CARD = {
     Type.String(),
     Type.Unsafe<boolean | number | string | null>({ type: ['boolean', 'number', 'string', 'null'] })
   ),
-  input: Tensor,
+  input: Tensor
+}
+
+const MODEL_CARD = {
+  ...GRAPH,
   outputs: Type.Array(Tensor, { minItems: 2, maxItems: 2 }),
   metrics: Type.Object(
     {
@@ -185,6 +258,87 @@ const MODEL_CARD = {
     closed
   )
 }
+
+const Rate = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })
+
+const TYPING_CARD = {
+  ...GRAPH,
+  outputs: Type.Array(Tensor, { minItems: 1, maxItems: 1 }),
+  falseAcceptanceRate: Rate('Share of strangers’ claims that thresholds let pass'),
+  knownRejectionRate: Rate('Share of enrolled users’ typings that may look unknown'),
+  decisions: Type.Array(
+    Type.Object(
+      {
+        typings: Type.Integer({ minimum: 1, description: 'Of one person; their mean score is read' }),
+        temperature: Type.Number({ exclusiveMinimum: 0, description: 'Divides mean scores' }),
+        threshold: Type.Number({ description: 'A claim is confirmed where its evidence is above' }),
+        unknownThreshold: Type.Number({
+          description: 'The typist looks unknown where the best mean score is not above'
+        })
+      },
+      closed
+    ),
+    { minItems: 1, description: 'Of one typing, two and so on; the last serves more typings as well' }
+  ),
+  metrics: Type.Object(
+    {
+      leaveOneRepetitionOut: Type.Object(
+        {
+          rank1: Rate('Share of left-out typings whose user is named'),
+          rank5: Rate('Share whose user is among the five best scored'),
+          pooledEER: Rate('Equal error rate with one threshold for all users'),
+          averageEER: Rate('Mean of the users’ own equal error rates'),
+          frrAtFar1: Rate('False rejection rate at a false acceptance rate of 1 %'),
+          frrAtFar01: Rate('False rejection rate at a false acceptance rate of 0.1 %'),
+          ECE: Rate('Expected calibration error of the probability of the user named'),
+          rank1STD: Type.Number({ description: 'Sample standard deviation of rank1 over the folds' }),
+          folds: Type.Integer(),
+          cmc: Type.Array(Type.Number(), { description: 'True user among the first k, k from 1' }),
+          det: Type.Array(Type.Array(Type.Number(), { minItems: 2, maxItems: 2 }), {
+            description: 'Pairs of false acceptance and false rejection rate'
+          }),
+          reliability: Type.Array(
+            Type.Object({ confidence: Type.Number(), accuracy: Type.Number(), share: Type.Number() }, closed)
+          )
+        },
+        closed
+      ),
+      strangers: Type.Optional(
+        Type.Object(
+          {
+            AUROC: Rate('Enrolled users’ best scores against those of typists not enrolled'),
+            knownRejected: Rate('Share of enrolled users’ typings that look unknown'),
+            strangersRejected: Rate('Share of strangers’ typings that look unknown'),
+            falseAcceptanceRate: Rate('Share of strangers’ claims confirmed'),
+            falseRejectionRate: Rate('Share of enrolled users’ own claims not confirmed'),
+            EER: Rate('Equal error rate against strangers'),
+            frrAtFar1: Rate('False rejection rate where 1 % of strangers’ claims pass')
+          },
+          { ...closed, description: 'A fifth of the users not enrolled, in turn; left out of two users' }
+        )
+      )
+    },
+    closed
+  ),
+  parity: Type.Object(
+    {
+      rows: Type.Integer({ description: 'On which ONNX was compared with Python' }),
+      labelDifferences: Type.Integer(),
+      largestScoreDifference: Type.Number()
+    },
+    closed
+  )
+}
+
+const GoldenTyping = Type.Object(
+  {
+    press: Type.Array(Type.Integer({ minimum: 0 }), { minItems: 2 }),
+    release: Type.Array(Type.Integer({ minimum: 0 }), { minItems: 2 }),
+    userID: UserIDSchema,
+    score: Type.Number({ description: 'The best score, which is this user’s' })
+  },
+  closed
+)
 
 const Golden = Type.Object(
   { features: Type.Array(Type.Number(), { minItems: 8, maxItems: 8 }), userID: UserIDSchema },
@@ -218,7 +372,8 @@ export const ManifestSchema = Type.Object(
     formatVersion: Type.Integer(),
     ...MANIFEST,
     classes: Type.Array(UserIDSchema, { minItems: 2 }),
-    models: forEachModel(Type.Object({ ...MODEL_CARD, golden: Type.Array(Golden, { minItems: 1 }) }, closed))
+    models: forEachModel(Type.Object({ ...MODEL_CARD, golden: Type.Array(Golden, { minItems: 1 }) }, closed)),
+    typingModel: Type.Object({ ...TYPING_CARD, golden: Type.Array(GoldenTyping, { minItems: 1 }) }, closed)
   },
   closed
 )
@@ -229,7 +384,8 @@ export const ModelsReply = Type.Object(
   {
     formatVersion: Type.Integer(),
     ...MANIFEST,
-    models: forEachModel(Type.Object(MODEL_CARD))
+    models: forEachModel(Type.Object(MODEL_CARD)),
+    typingModel: Type.Object(TYPING_CARD)
   },
   { description: 'What is served' }
 )

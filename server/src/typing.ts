@@ -43,3 +43,20 @@ export function checkTyping(typing: Typing, field = 'body'): void {
   const fault = findFault(typing)
   if (fault) throw new errors.TYPING_INVALID(`${field}.${fault.event}[${fault.key}] ${fault.why}`)
 }
+
+/**
+ * Refuse typings of another string than the models know, and such as cannot have happened.
+ *
+ * @param keys - K of the string
+ * @throws TYPING_INVALID naming the typing and the time at fault
+ */
+export function checkTypings(typings: readonly Typing[], keys: number): void {
+  for (const [i, typing] of typings.entries()) {
+    checkTyping(typing, `body.Typings[${i}]`)
+    if (typing.Press.length !== keys) {
+      throw new errors.TYPING_INVALID(
+        `body.Typings[${i}] is of ${typing.Press.length} keys, and the models know a string of ${keys}`
+      )
+    }
+  }
+}

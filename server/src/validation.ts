@@ -34,7 +34,7 @@ function describe({ keyword, instancePath, params, message, schema }: ErrorObjec
     case 'enum':
       return `${field} must be one of ${params.allowedValues.join(', ')}`
     case 'type':
-      return `${field} must be ${TYPES[schema as string] ?? `of type ${schema}`}`
+      return `${field} must be ${TYPES[String(schema)] ?? `of type ${schema}`}`
     case 'minimum':
     case 'maximum':
       if (Math.abs(params.limit) > Number.MAX_SAFE_INTEGER) return `${field} must fit a float32`
@@ -49,7 +49,8 @@ const TYPES: Record<string, string> = {
   integer: 'an integer',
   number: 'a finite number',
   object: 'an object',
-  string: 'a string'
+  string: 'a string',
+  'integer,string': 'an integer or a string'
 }
 
 /** `/3/HT/Mean` of the body becomes `body[3].HT.Mean`. */

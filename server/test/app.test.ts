@@ -50,7 +50,7 @@ t.test('an unknown path or method is 404 in the documented form', async (t) => {
 t.test('a fault of ours is 500, says nothing of the inside, and is logged', async (t) => {
   const lines: string[] = []
   const broken = {
-    byName: {
+    batchers: {
       get RF() {
         throw new Error('password hunter2 at /secret/path')
       }

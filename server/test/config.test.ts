@@ -2,7 +2,14 @@ import t from 'tap'
 import { ConfigError, readConfig } from '../src/config.ts'
 
 t.test('an empty environment gives the defaults', async (t) => {
-  const defaults = { HOST: '127.0.0.1', PORT: 8080, MODELS_DIR: 'models', LOG_LEVEL: 'info' }
+  const defaults = {
+    HOST: '127.0.0.1',
+    PORT: 8080,
+    MODELS_DIR: 'models',
+    REQUIRE_API_KEY: true,
+    DRAIN_SECONDS: 0,
+    LOG_LEVEL: 'info'
+  }
   t.same(readConfig({}), defaults)
   t.same(readConfig({ PORT: '', HOST: '' }), defaults, 'an empty variable is one that is not set')
   t.same(readConfig({ UNKNOWN: 'x' }), defaults, 'other variables are not ours')

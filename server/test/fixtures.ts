@@ -30,6 +30,17 @@ export interface Oracle {
   features: number[][]
   users: Record<ModelName, UserID[]>
   best: Record<ModelName, { UserID: UserID; Score: number }[][]>
+  classes: UserID[]
+  /** What the typing model says of some typings, read together. */
+  typingModel: {
+    rows: number[]
+    probabilities: number[]
+    evidence: number[]
+    threshold: number
+    known: boolean
+  }[]
+  /** Whom the typing model names for each typing. */
+  typingModelUsers: UserID[]
 }
 
 /** Train every fixture whose data is there, unless it was since the code or data changed. */

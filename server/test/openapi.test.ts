@@ -28,9 +28,11 @@ t.test('every call is in the document', async (t) => {
     '/features',
     '/health/live',
     '/health/ready',
+    '/identify',
     '/models',
     '/predict',
-    '/predict/batch'
+    '/predict/batch',
+    '/verify'
   ])
 })
 

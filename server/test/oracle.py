@@ -12,6 +12,7 @@ import numpy as np
 from keystroke.data import read_typings
 from keystroke.features import as_model_input, compute_features
 from keystroke.models import ESTIMATORS, encode_users, fit, scores
+from keystroke.typing_model import TypingModel, as_times, evidence, probabilities
 
 
 def main(csv: str, out: str) -> None:
@@ -31,7 +32,26 @@ def main(csv: str, out: str) -> None:
             [{'UserID': classes[i], 'Score': float(row[i])} for i in first]
             for row, first in zip(of_each, order, strict=True)
         ]
+    model = TypingModel().fit(as_times(typings.press, typings.release), y)
+    all_scores = model.score_users(as_times(typings.press, typings.release))
+    typing_model = []
+    # One typing alone, and two of the same user together.
+    for n, first in ((1, 0), (1, 7), (2, 0), (2, 8), (1, len(y) - 1)):
+        decision = model.decision(n)
+        mean = all_scores[first : first + n].mean(axis=0, keepdims=True)
+        typing_model.append(
+            {
+                'rows': list(range(first, first + n)),
+                'probabilities': probabilities(mean, decision.temperature)[0].tolist(),
+                'evidence': evidence(mean, decision.temperature)[0].tolist(),
+                'threshold': decision.threshold,
+                'known': bool(mean.max() > decision.unknown_threshold),
+            }
+        )
     answer = {
+        'classes': classes,
+        'typingModel': typing_model,
+        'typingModelUsers': [classes[i] for i in all_scores.argmax(axis=1)],
         'true': typings.users,
         'press': typings.press.tolist(),
         'release': typings.release.tolist(),

@@ -17,7 +17,7 @@ for (const name of ['sample', 'challenge'] as FixtureName[]) {
     async (t) => {
       const models = await load(t, name)
       const python = oracle(name)
-      const rows = python.features.map((_, row) => features(python, row))
+      const rows = python.features.map((_, row) => ({ features: features(python, row) }))
       for (const model of MODEL_NAMES) {
         const found = (await predict(models.byName[model], rows)).map(({ UserID }) => UserID)
         t.same(found, python.users[model], model)
@@ -33,9 +33,12 @@ for (const name of ['sample', 'challenge'] as FixtureName[]) {
 t.test('candidates are scikit-learn’s best, with its scores', async (t) => {
   const models = await load(t, 'sample')
   const python = oracle('sample')
-  const rows = python.features.map((_, row) => features(python, row))
+  const rows = python.features.map((_, row) => ({ features: features(python, row) }))
   for (const model of MODEL_NAMES) {
-    const predictions = await predict(models.byName[model], rows, 5)
+    const predictions = await predict(
+      models.byName[model],
+      rows.map((row) => ({ ...row, top: 5 }))
+    )
     let worst = 0
     let inOrder = 0
     for (const [row, { Candidates }] of predictions.entries()) {
@@ -54,18 +57,20 @@ t.test('candidates are scikit-learn’s best, with its scores', async (t) => {
 t.test('a row is answered alike alone and among more rows than a run takes', async (t) => {
   const models = await load(t, 'sample')
   const python = oracle('sample')
-  const rows = Array.from({ length: 150 }, (_, row) => features(python, row))
+  const rows = Array.from({ length: 150 }, (_, row) => ({ features: features(python, row), top: 3 }))
   for (const model of MODEL_NAMES) {
-    const together = await predict(models.byName[model], rows, 3)
+    const together = await predict(models.byName[model], rows)
     for (const row of [0, 63, 64, 149]) {
-      t.same(await predict(models.byName[model], [rows[row]!], 3), [together[row]], `${model}, row ${row}`)
+      t.same(await predict(models.byName[model], [rows[row]!]), [together[row]], `${model}, row ${row}`)
     }
   }
 })
 
 t.test('no more candidates are given than there are users', async (t) => {
   const models = await load(t, 'sample')
-  const [prediction] = await predict(models.byName.RF, [features(oracle('sample'), 0)], 1000)
+  const [prediction] = await predict(models.byName.RF, [
+    { features: features(oracle('sample'), 0), top: 1000 }
+  ])
   t.equal(prediction!.Candidates!.length, 110)
   t.equal(new Set(prediction!.Candidates!.map(({ UserID }) => UserID)).size, 110)
 })
@@ -79,7 +84,9 @@ t.test('features far outside of all data still get an answer', async (t) => {
   const models = await load(t, 'sample')
   const far = { Mean: 3.4028234663852886e38, STD: 3.4028234663852886e38 }
   for (const model of MODEL_NAMES) {
-    const [prediction] = await predict(models.byName[model], [{ HT: far, PPT: far, RRT: far, RPT: far }], 1)
+    const [prediction] = await predict(models.byName[model], [
+      { features: { HT: far, PPT: far, RRT: far, RPT: far }, top: 1 }
+    ])
     t.type(prediction!.UserID, 'number')
     t.ok(Number.isFinite(prediction!.Candidates![0]!.Score), `${model} scores finitely`)
   }

@@ -2,6 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Health } from '../health.ts'
 import { HealthReply } from '../schemas.ts'
 
+/** OpenAPI's word for: no key needed. */
+const OPEN: never[] = []
+
 export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async (app, { health }) => {
   // Asked every few seconds for ever: not worth a line of the log each.
   const logLevel = 'warn'
@@ -13,6 +16,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async
       schema: {
         tags: ['health'],
         operationId: 'isAlive',
+        security: OPEN,
         summary: 'Is the process alive?',
         response: { 200: HealthReply }
       }
@@ -27,6 +31,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ health: Health }> = async
       schema: {
         tags: ['health'],
         operationId: 'isReady',
+        security: OPEN,
         summary: 'Are predictions answered? What a load balancer asks',
         description:
           'By the status: 503 until every model is loaded and tested, and again before the process ends.',

@@ -10,7 +10,7 @@ export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> =
         tags: ['models'],
         operationId: 'describeModels',
         summary: 'What is served: data, versions, hashes, and how good each model is on typings left out',
-        response: { 200: ModelsReply, 503: ErrorReply }
+        response: { 200: ModelsReply, '4xx': ErrorReply, '5xx': ErrorReply }
       }
     },
     () => models().manifest

@@ -84,7 +84,10 @@ async function predictAll(
   const answers = new Map<object, Prediction>()
   for (const name of MODEL_NAMES) {
     const own = requests.filter(({ Model }) => Model === name)
-    const predictions = await predict(byName[name], own, top)
+    const predictions = await predict(
+      byName[name],
+      own.map((features) => ({ features, top }))
+    )
     for (const [i, request] of own.entries()) answers.set(request, predictions[i]!)
   }
   return requests.map((request) => ({ ...answers.get(request)!, Model: request.Model }))

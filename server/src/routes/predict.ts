@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Models } from '../models.ts'
-import { predict } from '../predict.ts'
 import { ErrorReply, PredictQuery, PredictReply, PredictRequest } from '../schemas.ts'
 
 export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (app, { models }) => {
@@ -16,9 +15,10 @@ export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> 
         response: { 200: PredictReply, '4xx': ErrorReply, '5xx': ErrorReply }
       }
     },
-    async ({ body, query }) => {
-      const [prediction] = await predict(models().byName[body.Model], [body], query.top)
-      return { ...prediction!, Model: body.Model }
+    async ({ body, query, raw }) => {
+      const question = { features: body, top: query.top }
+      const prediction = await models().batchers[body.Model].ask(question, () => raw.socket.destroyed)
+      return { ...prediction, Model: body.Model }
     }
   )
 }

@@ -1,0 +1,99 @@
+import { Agent, request } from 'node:http'
+import { readManifest } from '../server/src/manifest.ts'
+import { type ModelName, SERIES } from '../server/src/schemas.ts'
+
+/** A prediction whose answer is known. */
+export interface Question {
+  body: string
+  userID: number | string
+}
+
+/** The models' own golden rows, as requests. */
+export async function readQuestions(models: string, model: ModelName): Promise<Question[]> {
+  const { golden } = (await readManifest(models)).models[model]
+  return golden.map(({ features, userID }) => {
+    const timings = SERIES.map((name, i) => [name, { Mean: features[2 * i], STD: features[2 * i + 1] }])
+    return { body: JSON.stringify({ Model: model, ...Object.fromEntries(timings) }), userID }
+  })
+}
+
+export interface Load {
+  /** End it; the requests under way are waited for. */
+  stop(): void
+  /** Requests answered as they should be, so far. */
+  answered: number
+  /** What went wrong, a line for each request that was not. */
+  failed: string[]
+  /** Time of each answered request, ms. */
+  latencies: number[]
+  over: Promise<void>
+}
+
+/**
+ * Ask POST /predict over and over, each connection one request at a time, until stopped.
+ *
+ * @param connections - kept alive as long as the other side keeps them
+ */
+export function startLoad(port: number, connections: number, questions: readonly Question[]): Load {
+  let stopped = false
+  const load: Load = {
+    stop: () => {
+      stopped = true
+    },
+    answered: 0,
+    failed: [],
+    latencies: [],
+    over: Promise.resolve()
+  }
+  const workers = Array.from({ length: connections }, async (_, worker) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    for (let i = worker; !stopped; i++) {
+      const question = questions[i % questions.length]!
+      const started = performance.now()
+      const fault = await ask(port, agent, question).catch((error: Error) => error.message)
+      if (fault === undefined) {
+        load.answered++
+        load.latencies.push(performance.now() - started)
+      } else load.failed.push(fault)
+    }
+    agent.destroy()
+  })
+  load.over = Promise.all(workers).then(() => {})
+  return load
+}
+
+/** @returns what is wrong with the answer; undefined if nothing is */
+function ask(port: number, agent: Agent, { body, userID }: Question): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      host: '127.0.0.1',
+      port,
+      path: '/predict',
+      method: 'POST',
+      agent,
+      headers: { 'content-type': 'application/json' }
+    }
+    const outgoing = request(options, (incoming) => {
+      let text = ''
+      incoming.setEncoding('utf8')
+      incoming.on('data', (chunk) => {
+        text += chunk
+      })
+      incoming.on('error', reject)
+      incoming.on('end', () => {
+        if (incoming.statusCode !== 200) return resolve(`${incoming.statusCode} ${text.slice(0, 200)}`)
+        const named = JSON.parse(text).UserID
+        resolve(named === userID ? undefined : `named user ${named}, and not ${userID}`)
+      })
+    })
+    outgoing.setTimeout(10_000, () => outgoing.destroy(new Error('no answer in 10 s')))
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
+}
+
+/** The value below which a share of the values lies. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+}

@@ -1,0 +1,118 @@
+"""Turn a benchmark's results into a table and a chart: python bench/report.py results.json docs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib import pyplot as plt
+
+OWN, FLOOR = 'this service', 'bare Fastify'
+PLAIN, SKLEARN = 'one run a request, plain export', 'FastAPI + scikit-learn'
+COLOURS = ['#2563a8', '#8a8f98', '#2f855a', '#d97706', '#c02942']
+
+
+def main(results: Path, folder: Path) -> None:
+    """Write benchmark.md and benchmark.svg."""
+    run = json.loads(results.read_text())
+    table = pd.DataFrame(run['measures'])
+    busy = table[table['connections'] == run['connections']]
+    medians = busy.groupby(['model', 'contestant']).median(numeric_only=True)
+    lone = (
+        table[table['connections'] == 1].groupby(['model', 'contestant']).median(numeric_only=True)
+    )
+    folder.mkdir(exist_ok=True)
+    (folder / 'benchmark.md').write_text(markdown(run, medians, lone))
+    draw(run, medians, folder / 'benchmark.svg')
+    print((folder / 'benchmark.md').read_text())
+
+
+def markdown(run: dict[str, Any], medians: pd.DataFrame, lone: pd.DataFrame) -> str:
+    """Lay the medians out as Markdown."""
+    names = list(run['starts'])
+    models = list(dict.fromkeys(row['model'] for row in run['measures']))
+    lines = [
+        '# Benchmark',
+        '',
+        f'`npm run bench` on `{run["data"]}`, {run["machine"]}, Node.js {run["node"]}; '
+        f'{run["connections"]} connections, medians of {run["rounds"]} interleaved rounds of '
+        f'{run["seconds"]} s; server and load generator '
+        + ('on a core each.' if run['pinned'] else 'not pinned to cores.')
+        + ' All answer every row alike, checked first; the bare Fastify server computes nothing. '
+        'Absolute times vary from machine to machine, and between runs; ratios vary less.',
+        '',
+        '![Requests per CPU-second of the server, relative to bare Fastify](benchmark.svg)',
+        '',
+        '## Requests per CPU-second of the server',
+        '',
+        '| model | of bare Fastify | × FastAPI + scikit-learn | × one run a request, plain |',
+        '| --- | --- | --- | --- |',
+    ]
+    for model in models:
+        own = medians.loc[(model, OWN), 'perCpuSecond']
+        ratios = [
+            own / medians.loc[(model, other), 'perCpuSecond'] for other in (FLOOR, SKLEARN, PLAIN)
+        ]
+        lines.append(f'| {model} | {ratios[0]:.2f} | {ratios[1]:.1f} | {ratios[2]:.1f} |')
+    lines += [
+        '',
+        '## All figures',
+        '',
+        '| model | server | requests/s | CPU, ms per 1,000 | p50, ms | p99, ms '
+        '| lone client, ms | RSS, MB |',
+        '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    ]
+    for model in models:
+        for name in names:
+            row, alone = medians.loc[(model, name)], lone.loc[(model, name)]
+            lines.append(
+                f'| {model} | {name} | {row["perSecond"]:,.0f} | {row["cpuMsPer1000"]:,.0f} '
+                f'| {row["p50"]:.0f} | {row["p99"]:.0f} | {1000 / alone["perSecond"]:.2f} '
+                f'| {row["rssMb"]:.0f} |'
+            )
+    lines += [
+        '',
+        '## While a CSV of 100,000 rows is answered',
+        '',
+        'One client posts it; another asks for `/health/live` every 5 ms, a third for predictions, '
+        'one after another. A run takes 64 rows at most, and between two runs all others have a '
+        'turn.',
+        '',
+        '| model | rows/s | /health/live p50, ms | p99, ms | most, ms | predictions/s meanwhile |',
+        '| --- | --- | --- | --- | --- | --- |',
+    ]
+    lines += [
+        f'| {row["model"]} | {row["rowsPerSecond"]:,.0f} | {row["healthP50"]:.1f} '
+        f'| {row["healthP99"]:.1f} | {row["healthMost"]:.1f} | {row["predictionsPerSecond"]:,.0f} |'
+        for row in run['largeCsv']
+    ]
+    lines += ['', '## From process start to ready', '', '| server | s |', '| --- | --- |']
+    lines += [f'| {name} | {ms / 1000:.2f} |' for name, ms in run['starts'].items()]
+    return '\n'.join([*lines, ''])
+
+
+def draw(run: dict[str, Any], medians: pd.DataFrame, path: Path) -> None:
+    """Draw requests per CPU-second relative to the floor, one group of bars a model."""
+    plt.rcParams.update({'svg.hashsalt': 'keystroke', 'svg.fonttype': 'none', 'font.size': 10})
+    names = list(run['starts'])
+    models = list(dict.fromkeys(row['model'] for row in run['measures']))
+    figure, axes = plt.subplots(figsize=(9, 4), layout='constrained')
+    for i, name in enumerate(names):
+        for j, model in enumerate(models):
+            floor = medians.loc[(model, FLOOR), 'perCpuSecond']
+            ratio = medians.loc[(model, name), 'perCpuSecond'] / floor
+            x = j + i * 0.16
+            axes.bar(x, ratio, 0.15, color=COLOURS[i], label=name if j == 0 else None)
+            axes.text(x, ratio + 0.01, f'{ratio:.3f}'.rstrip('0'), ha='center', fontsize=8)
+    axes.set_xticks([j + 0.32 for j in range(len(models))], models)
+    axes.set_ylabel('relative to bare Fastify')
+    axes.set_title('Requests per CPU-second of the server', loc='left', weight='bold')
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.set_ylim(0, 1.25)
+    axes.legend(ncols=3, frameon=False, loc='upper center', fontsize=9)
+    figure.savefig(path, metadata={'Date': None})
+
+
+if __name__ == '__main__':
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,168 @@
+/**
+ * `npm run bench:rolling [-- IMAGE]`: replace the tasks behind a load balancer again and again under
+ * load, and count requests that fail. As on ECS at 100/200 %: new tasks are started and become
+ * healthy, then the old ones get SIGTERM. The balancer learns of it from /health/ready alone.
+ *
+ * Needs haproxy, and podman where an image is named; without one the tasks are processes of
+ * server/dist. Everything is on loopback, and ends after LONGEST at the latest.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
+import { ROOT } from '../scripts/processes.ts'
+import { quantile, readQuestions, startLoad } from './load.ts'
+
+const CONNECTIONS = 50
+const REQUESTS = 20_000
+const TASKS = 2
+const ROUNDS = 3
+const FRONT = 18080
+/** Half of the slots are taken at a time; a round moves from one half to the other. */
+const SLOTS = Array.from({ length: 2 * TASKS }, (_, i) => ({ name: `task${i}`, port: FRONT + 1 + i }))
+/** As the ALB's: a check so often, s; a task is out after two failed ones. */
+const INTERVAL = 1
+const FAILS = 2
+/** Longer than the balancer takes to notice, as in production: twice over. */
+const DRAIN_SECONDS = 2 * INTERVAL * FAILS
+/** Of the whole run, ms. */
+const LONGEST = 240_000
+
+const image = process.argv[2]
+for (const tool of ['haproxy', ...(image ? ['podman'] : [])]) {
+  if (spawnSync(tool, ['--version']).error === undefined) continue
+  console.error(`Skipped: ${tool} is not installed (apt-get install ${tool}).`)
+  process.exit(0)
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'keystroke-rolling-'))
+const children = new Set<ChildProcess>()
+try {
+  process.exitCode = await Promise.race([
+    measure(),
+    setTimeout(LONGEST, 'too long', { ref: false }).then(tooLong)
+  ])
+} finally {
+  for (const child of children) child.kill('SIGTERM')
+  await Promise.all([...children].map((child) => once(child, 'exit')))
+  await rm(folder, { recursive: true })
+}
+process.exit()
+
+async function measure(): Promise<number> {
+  const questions = await readQuestions(join(ROOT, 'models'), 'RF')
+  await startBalancer()
+  let tasks = SLOTS.slice(0, TASKS).map(startTask)
+  // haproxy takes servers for healthy until a check says otherwise.
+  await setTimeout(1000 * INTERVAL * FAILS)
+  await are('DOWN', SLOTS.slice(TASKS))
+  await are('UP', SLOTS.slice(0, TASKS))
+
+  const load = startLoad(FRONT, CONNECTIONS, questions)
+  const started = performance.now()
+  for (let round = 1; round <= ROUNDS || load.answered + load.failed.length < REQUESTS; round++) {
+    await setTimeout(1_000)
+    const slots = SLOTS.slice(round % 2 ? TASKS : 0, round % 2 ? 2 * TASKS : TASKS)
+    const replacements = slots.map(startTask)
+    await are('UP', slots)
+    for (const task of tasks) task.kill('SIGTERM')
+    const codes = await Promise.all(tasks.map(async (task) => (await once(task, 'exit'))[0] as number))
+    console.log(
+      `round ${round}: ${TASKS} tasks replaced, the old ones ended with ${codes.join(' and ')}; ` +
+        `${load.answered} requests answered, ${load.failed.length} failed`
+    )
+    if (codes.some((code) => code !== 0)) load.failed.push('a task did not end of its own accord')
+    tasks = replacements
+  }
+  await setTimeout(1_000)
+  load.stop()
+  await load.over
+  const seconds = (performance.now() - started) / 1000
+  for (const line of [...new Set(load.failed)].slice(0, 10)) console.log(`  ${line}`)
+  console.log(
+    `${load.answered + load.failed.length} requests over ${CONNECTIONS} connections in ${seconds.toFixed(1)} s: ` +
+      `${load.failed.length} failed; p50 ${quantile(load.latencies, 0.5).toFixed(1)} ms, ` +
+      `p99 ${quantile(load.latencies, 0.99).toFixed(1)} ms, longest ${quantile(load.latencies, 1).toFixed(1)} ms`
+  )
+  return load.failed.length === 0 ? 0 : 1
+}
+
+function tooLong(): number {
+  console.error(`Not done within ${LONGEST / 1000} s.`)
+  return 1
+}
+
+/** No retries: what fails is to be seen, and not mended by the balancer. */
+async function startBalancer(): Promise<void> {
+  const config = join(folder, 'haproxy.cfg')
+  const servers = SLOTS.map(({ name, port }) => `  server ${name} 127.0.0.1:${port} check\n`)
+  await writeFile(
+    config,
+    `global
+  stats socket ${join(folder, 'socket')} level operator
+defaults
+  mode http
+  retries 0
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+frontend front
+  bind 127.0.0.1:${FRONT}
+  default_backend tasks
+backend tasks
+  balance roundrobin
+  http-reuse always
+  option httpchk GET /health/ready
+  default-server inter ${INTERVAL}s fall ${FAILS} rise 1
+${servers.join('')}`
+  )
+  start('haproxy', ['-q', '-db', '-f', config])
+}
+
+function startTask({ name, port }: { name: string; port: number }): ChildProcess {
+  const env = {
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    DRAIN_SECONDS: String(DRAIN_SECONDS),
+    LOG_LEVEL: 'warn'
+  }
+  if (image === undefined) return start(process.execPath, ['server/dist/main.js'], { ...process.env, ...env })
+  // biome-ignore format: an option and its value belong on a line
+  return start('podman', [
+    'run', '--rm', '--replace', '--name', `keystroke-${name}`, '--network', 'host',
+    '--read-only', '--read-only-tmpfs=false', '--tmpfs', '/tmp:size=64m',
+    '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--memory', '512m', '--pids-limit', '200',
+    ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    image
+  ])
+}
+
+function start(command: string, args: string[], env = process.env): ChildProcess {
+  const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] })
+  children.add(child)
+  child.on('exit', () => children.delete(child))
+  return child
+}
+
+/** Wait until the balancer has every one of the slots in a state. */
+async function are(state: 'UP' | 'DOWN', slots: typeof SLOTS): Promise<void> {
+  for (;;) {
+    const states = await readStates()
+    if (slots.every(({ name }) => states.get(name) === state)) return
+    await setTimeout(100)
+  }
+}
+
+/** haproxy's own word on each server: UP, DOWN, or on its way. */
+async function readStates(): Promise<Map<string, string>> {
+  const socket = connect(join(folder, 'socket'))
+  socket.on('error', () => {})
+  socket.end('show stat\n')
+  const lines = (await text(socket).catch(() => '')).split('\n').map((line) => line.split(','))
+  const column = lines[0]!.indexOf('status')
+  return new Map(lines.filter(([backend]) => backend === 'tasks').map((line) => [line[1]!, line[column]!]))
+}

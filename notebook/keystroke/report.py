@@ -1,0 +1,280 @@
+"""Say how good recognition is on a CSV: ``npm run evaluate -- path/to.csv``.
+
+Tables on standard output, progress on standard error, plots and ``evaluation.json`` in a folder.
+A file in the format of Killourhy and Maxion's benchmark runs that benchmark's protocol instead.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from keystroke import benchmark, figures
+from keystroke.data import DataError, Typings, read_typings, require_trainable
+from keystroke.evaluate import Fold, repetition_folds
+from keystroke.protocols import (
+    RECOGNISERS,
+    TWO_TYPINGS,
+    Recogniser,
+    Sample,
+    first_and_last,
+    held_out_answers,
+    meet_strangers,
+    sample_of,
+    two_typings,
+)
+from keystroke.rates import (
+    RESAMPLES,
+    Answers,
+    as_json,
+    concatenate,
+    intervals,
+    reliability,
+    summarize,
+    trials,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / 'data' / 'sample.csv'
+RESULTS = ROOT / 'evaluation'
+
+COLUMNS = {
+    'rank1': 'rank-1',
+    'rank5': 'rank-5',
+    'pooledEER': 'pooled EER',
+    'averageEER': 'average EER',
+    'frrAtFar1': 'FRR, FAR 1 %',
+    'frrAtFar01': 'FRR, FAR 0.1 %',
+    'ECE': 'ECE',
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Evaluate; return the process's exit code, 1 with one sentence on stderr where it failed."""
+    parser = argparse.ArgumentParser(prog='npm run evaluate --', description=__doc__.split('\n')[0])
+    parser.add_argument(
+        'csv', nargs='?', type=Path, default=SAMPLE, help='recorded typings, or the benchmark file'
+    )
+    parser.add_argument('--out', type=Path, default=RESULTS, help='folder for plots and JSON')
+    options = parser.parse_args(arguments)
+    mpl.use('agg')
+    figures.use_style()
+    try:
+        if benchmark.is_benchmark(options.csv):
+            results = run_benchmark(benchmark.read_benchmark(options.csv))
+            plots: dict[str, Figure] = {}
+        else:
+            typings = read_typings(options.csv)
+            require_trainable(typings)
+            results, plots = evaluate(typings)
+    except DataError as error:
+        print(f'Not evaluated: {error}.', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('Interrupted; nothing was written.', file=sys.stderr)
+        return 130
+    save(options.out, results, plots)
+    return 0
+
+
+def evaluate(typings: Typings) -> tuple[dict[str, Any], dict[str, Figure]]:
+    """Run every protocol with every recogniser and print a table of each.
+
+    Parameters
+    ----------
+    typings : Typings
+        At least two of each of two users.
+
+    Returns
+    -------
+    results : dict
+        By protocol, then recogniser: rates, their intervals, seconds.
+    plots : dict of file name to Figure
+    """
+    sample = sample_of(typings)
+    users = int(sample.y.max()) + 1
+    print(f'{typings.name}: {users} users, {len(typings)} typings of {typings.keys} keys')
+    last = first_and_last(sample.y)
+    at_the_end = dict(RECOGNISERS)
+    # Two typings are combined where every user has two to be asked about.
+    if np.bincount(sample.y[last[1]]).min() >= 2:
+        at_the_end[TWO_TYPINGS] = two_typings
+    protocols: list[tuple[str, str, list[Fold], dict[str, Recogniser]]] = [
+        (
+            'leaveOneRepetitionOut',
+            "Leave one repetition out: each user's r-th typing against the others",
+            repetition_folds(typings.users),
+            RECOGNISERS,
+        ),
+        (
+            'firstAndLast',
+            f'Train on the first {len(last[0])} typings, test on the last {len(last[1])}',
+            [last],
+            at_the_end,
+        ),
+    ]
+
+    results: dict[str, Any] = {
+        'dataset': {'name': typings.name, 'sha256': typings.sha256, 'users': users},
+        'resamples': RESAMPLES,
+    }
+    plots: dict[str, Figure] = {}
+    for key, title, folds, recognisers in protocols:
+        answers, rows = {}, {}
+        for name, recogniser in recognisers.items():
+            answers[name], rows[name] = measure(name, recogniser, sample, folds)
+        print_rates(title, rows)
+        results[key] = {
+            name: {
+                **row,
+                'cmc': cumulative_match(answers[name]),
+                'reliability': reliability_of(answers[name]),
+            }
+            for name, row in rows.items()
+        }
+        plots |= {f'{key}-{kind}.png': figure for kind, figure in draw(answers, users).items()}
+    if users > 2:
+        results['strangers'] = asdict(meet_strangers(sample))
+        print_strangers(results['strangers'])
+    return results, plots
+
+
+def measure(
+    name: str, recogniser: Recogniser, sample: Sample, folds: list[Fold]
+) -> tuple[Answers, dict[str, Any]]:
+    """Run one recogniser through one protocol."""
+    started = time.perf_counter()
+
+    def progress(fold: int) -> None:
+        seconds = time.perf_counter() - started
+        print(f'  {name}: fold {fold + 1} of {len(folds)}, {seconds:.0f} s', file=sys.stderr)
+
+    answers = concatenate(held_out_answers(recogniser, sample, folds, progress))
+    seconds = time.perf_counter() - started
+    print(f'  {name}: intervals', file=sys.stderr)
+    return answers, {
+        'rates': summarize(answers),
+        'intervals': intervals(answers),
+        'seconds': seconds,
+    }
+
+
+def cumulative_match(answers: Answers) -> list[float]:
+    """Return the share of typings whose user is among the first k, for k = 1..C."""
+    ranks = answers.ranks
+    return [float((ranks <= k).mean()) for k in range(1, answers.scores.shape[1] + 1)]
+
+
+def reliability_of(answers: Answers) -> dict[str, Any] | None:
+    """Return the reliability bins; None of a recogniser without probabilities."""
+    if answers.probabilities is None:
+        return None
+    return asdict(reliability(answers.probabilities, answers.y))
+
+
+def draw(answers: dict[str, Answers], users: int) -> dict[str, Figure]:
+    """Draw CMC, DET and reliability of all recognisers of a protocol."""
+    return {
+        'cmc': figures.rank_curves({name: found.ranks for name, found in answers.items()}, users),
+        'det': figures.detection_error_curves(
+            {name: trials(found.claims, found.y).curve() for name, found in answers.items()}
+        ),
+        'reliability': figures.reliability_diagram(
+            {
+                name: reliability(found.probabilities, found.y)
+                for name, found in answers.items()
+                if found.probabilities is not None
+            }
+        ),
+    }
+
+
+def run_benchmark(data: benchmark.Benchmark) -> dict[str, Any]:
+    """Run the benchmark's protocol and print its table."""
+    print(
+        f'{data.name}: {len(data.subjects)} subjects, {len(data.y)} typings of '
+        f'{data.times.shape[1] // 2} keys'
+    )
+    detectors: dict[str, Callable[[benchmark.Benchmark], Any]] = {
+        'scaled Manhattan': benchmark.manhattan_rates,
+        'typing model, impostors unknown to it': benchmark.typing_model_rates,
+    }
+    rows: list[list[str]] = [
+        ['scaled Manhattan, as published', f'{benchmark.PUBLISHED:.4f}', '', '']
+    ]
+    results: dict[str, Any] = {'dataset': {'name': data.name}, 'published': benchmark.PUBLISHED}
+    for name, detector in detectors.items():
+        print(f'  {name} ...', file=sys.stderr)
+        started = time.perf_counter()
+        rates = detector(data)
+        seconds = time.perf_counter() - started
+        rows.append([name, f'{rates.mean():.4f}', f'{rates.std(ddof=1):.4f}', f'{seconds:.1f}'])
+        results[name] = {'averageEER': float(rates.mean()), 'EER': rates, 'seconds': seconds}
+    print_table(
+        f'Train on the first {benchmark.TRAINING_REPETITIONS} repetitions, genuine: the later '
+        f'ones, impostors: the first {benchmark.IMPOSTOR_REPETITIONS} of every other subject',
+        ['', 'average EER', 'STD', 's'],
+        rows,
+    )
+    return results
+
+
+def print_rates(title: str, rows: dict[str, dict[str, Any]]) -> None:
+    """Print each recogniser's rates, intervals below them."""
+    table: list[list[str]] = []
+    for name, row in rows.items():
+        rates, spans = row['rates'], row['intervals']
+        values = [f'{rates[key]:.3f}' if key in rates else '-' for key in COLUMNS]
+        ranges = [f'{spans[k][0]:.3f}-{spans[k][1]:.3f}' if k in spans else '' for k in COLUMNS]
+        table += [[name, *values, f'{row["seconds"]:.1f}'], ['', *ranges, '']]
+    print_table(title, ['', *COLUMNS.values(), 's'], table)
+
+
+def print_strangers(found: dict[str, float]) -> None:
+    """Print how typists who are not enrolled are taken."""
+    print_table(
+        'A fifth of the users not enrolled, in turn: the typing model',
+        ['', ''],
+        [
+            ['known from unknown by the best score, AUROC', f'{found["auroc"]:.3f}'],
+            ['enrolled users that look unknown', f'{found["known_rejected"]:.1%}'],
+            ['strangers that look unknown', f'{found["strangers_rejected"]:.1%}'],
+            ["strangers' claims accepted (FAR)", f'{found["false_acceptance_rate"]:.2%}'],
+            ["users' own claims refused (FRR)", f'{found["false_rejection_rate"]:.1%}'],
+            ['pooled EER against strangers', f'{found["eer"]:.3f}'],
+        ],
+    )
+
+
+def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as their widest entry, numbers to the right."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    print(f'\n{title}')
+    for row in [head, *rows]:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        print('  ' + '  '.join(cells).rstrip())
+
+
+def save(folder: Path, results: dict[str, Any], plots: dict[str, Figure]) -> None:
+    """Write results as JSON and plots as PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(as_json(results), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / 'evaluation.json').write_text(text + '\n', encoding='utf-8')
+    for name, figure in plots.items():
+        figure.savefig(folder / name)
+        plt.close(figure)
+    print(f'\nWritten to {folder}: evaluation.json{"".join(f", {name}" for name in plots)}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,118 @@
+import numpy as np
+import onnx
+import pytest
+from conftest import Learned, generator
+from onnx import numpy_helper
+
+from keystroke.parity import ParityError, open_session
+from keystroke.typing_export import export_typing_model
+from keystroke.typing_model import TypingModel, as_times
+from keystroke.typing_parity import compare_typing_model, perturb_typings, score_rows
+
+
+def fitted(learned: Learned) -> TypingModel:
+    typings = learned.typings
+    return TypingModel().fit(as_times(typings.press, typings.release), typings.users)
+
+
+def test_the_graph_is_of_standard_operators_and_small(dataset: Learned) -> None:
+    graph = export_typing_model(fitted(dataset))
+    assert {entry.domain for entry in graph.opset_import} == {''}
+    assert {node.domain for node in graph.graph.node} == {''}
+    assert graph.ByteSize() < 64_000
+
+
+def test_the_graph_scores_as_python_and_names_the_same_user_on_every_row(dataset: Learned) -> None:
+    model = fitted(dataset)
+    typings = dataset.typings
+    graph = export_typing_model(model)
+    times = as_times(typings.press, typings.release)
+    found, expected = score_rows(open_session(graph), times), model.score_users(times)
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).max() < 1e-3
+    assert np.array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+    result = compare_typing_model(graph, model, typings.press, typings.release)
+    assert result.rows >= 20_000 + len(typings)
+    assert result.label_differences == 0
+    assert result.largest_score_difference < 1e-3
+
+
+@pytest.mark.parametrize(
+    ('users', 'typings', 'keys'), [(2, 2, 2), (2, 1, 3), (3, 5, 7), (9, 4, 20)]
+)
+def test_any_number_of_keys_users_and_typings_is_exported(
+    users: int, typings: int, keys: int
+) -> None:
+    user, press, release = generator.generate(users, typings, keys)
+    # One typing less: users' weights differ.
+    times, user = (
+        as_times(press, release)[1:],
+        user[1:] if typings > 1 else np.arange(len(user) - 1),
+    )
+    if len(np.unique(user)) < 2:
+        times, user = as_times(press, release), np.arange(len(press))
+    model = TypingModel().fit(times, user)
+    found = score_rows(open_session(export_typing_model(model)), times)
+    assert np.abs(found - model.score_users(times)).max() < 1e-3
+
+
+def test_times_of_a_late_clock_are_subtracted_before_they_are_rounded(named: Learned) -> None:
+    times = as_times(named.typings.press, named.typings.release)
+    session = open_session(export_typing_model(fitted(named)))
+    late = score_rows(session, times + (2.0**53 - 1 - times.max()))
+    assert np.array_equal(late, score_rows(session, times))
+
+
+def test_the_same_model_gives_the_same_bytes(named: Learned) -> None:
+    first, second = (export_typing_model(fitted(named)).SerializeToString() for _ in range(2))
+    assert first == second
+
+
+def test_a_last_key_without_its_release_is_not_exported() -> None:
+    _, press, release = generator.generate(3, 3, 3)
+    model = TypingModel().fit(as_times(press, release)[:, :-1], np.repeat([1, 2, 3], 3))
+    with pytest.raises(ValueError, match=r'^5 columns; each press needs its release$'):
+        export_typing_model(model)
+
+
+@pytest.mark.parametrize('constant', ['means', 'linear', 'offset', 'center', 'projection'])
+def test_a_graph_with_another_constant_is_refused(named: Learned, constant: str) -> None:
+    model = fitted(named)
+    graph = export_typing_model(model)
+    (initializer,) = (c for c in graph.graph.initializer if c.name == constant)
+    value = numpy_helper.to_array(initializer).copy()
+    value.ravel()[0] += 0.01
+    initializer.CopyFrom(numpy_helper.from_array(value, constant))
+    with pytest.raises(ParityError, match=r'^a score differs from TypingModel'):
+        compare_typing_model(graph, model, named.typings.press, named.typings.release)
+
+
+def test_a_graph_that_answers_nan_is_refused(named: Learned) -> None:
+    model = fitted(named)
+    graph = export_typing_model(model)
+    (offset,) = (c for c in graph.graph.initializer if c.name == 'offset')
+    value = np.full(numpy_helper.to_array(offset).shape, np.nan, dtype=np.float32)
+    offset.CopyFrom(numpy_helper.from_array(value, 'offset'))
+    onnx.checker.check_model(graph)
+    with pytest.raises(ParityError, match='by nan'):
+        compare_typing_model(graph, model, named.typings.press, named.typings.release)
+
+
+def test_perturbed_typings_are_ones_a_keyboard_may_send(named: Learned) -> None:
+    times = perturb_typings(named.typings.press, named.typings.release, 1000)
+    press, release = times[:, 0::2], times[:, 1::2]
+    assert len(times) >= 1000
+    assert (release >= press).all()
+    assert (np.diff(press, axis=1) >= 0).all()
+    assert np.array_equal(times, np.rint(times))
+    assert times.min() >= 0
+    assert 2**52 <= times.max() < 2**53
+
+
+def test_times_of_zero_are_scored_as_in_python_where_nothing_is_clipped(named: Learned) -> None:
+    press, release = named.typings.press, named.typings.release.copy()
+    release[:, 1] = press[:, 1]
+    times = as_times(press, release)
+    model = TypingModel(clip=40.0).fit(as_times(press, named.typings.release), named.typings.users)
+    found = score_rows(open_session(export_typing_model(model)), times)
+    assert np.abs(found / model.score_users(times) - 1).max() < 1e-4

@@ -1,0 +1,57 @@
+/** One that waits for its answer. */
+interface Waiting<Question, Answer> {
+  question: Question
+  isCancelled: () => boolean
+  resolve: (answer: Answer) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * Gathers the questions of one turn of the event loop into one run. Calling the model costs more than
+ * a row does, so what arrives together shares the call; what arrives alone waits for nobody.
+ */
+export class Batcher<Question, Answer> {
+  readonly #run: (questions: Question[]) => Promise<Answer[]>
+  readonly #most: number
+  #waiting: Waiting<Question, Answer>[] = []
+
+  /**
+   * @param run - answers so many questions at once, in their order
+   * @param most - questions a run takes
+   */
+  constructor(run: (questions: Question[]) => Promise<Answer[]>, most: number) {
+    this.#run = run
+    this.#most = most
+  }
+
+  /**
+   * Ask together with whoever asks in the same turn.
+   *
+   * @param isCancelled - asked just before the run; who is gone by then costs no row, and gets no answer
+   * @throws what the run that it shared failed with
+   */
+  ask(question: Question, isCancelled: () => boolean = () => false): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ question, isCancelled, resolve, reject })
+      // The check phase follows the poll phase, in which all requests that are there have been read.
+      if (this.#waiting.length === 1) setImmediate(() => this.#flush())
+    })
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting.filter(({ isCancelled }) => !isCancelled())
+    this.#waiting = []
+    for (let first = 0; first < waiting.length; first += this.#most) {
+      void this.#answer(waiting.slice(first, first + this.#most))
+    }
+  }
+
+  async #answer(batch: Waiting<Question, Answer>[]): Promise<void> {
+    try {
+      const answers = await this.#run(batch.map(({ question }) => question))
+      for (const [i, { resolve }] of batch.entries()) resolve(answers[i]!)
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Models } from '../models.ts'
+import { identify, verify } from '../recognize.ts'
+import {
+  ErrorReply,
+  IdentifyQuery,
+  IdentifyReply,
+  IdentifyRequest,
+  VerifyReply,
+  VerifyRequest
+} from '../schemas.ts'
+import { checkTypings } from '../typing.ts'
+
+/** Candidates that are given unless the query says otherwise. */
+const TOP = 5
+
+export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (
+  app,
+  { models }
+) => {
+  app.post(
+    '/identify',
+    {
+      schema: {
+        tags: ['recognize'],
+        operationId: 'identify',
+        summary: 'Who is it? From every single time of one or more typings',
+        description:
+          'By the typing model. Several typings of one person are read together, which is surer than one alone.',
+        body: IdentifyRequest,
+        querystring: IdentifyQuery,
+        response: { 200: IdentifyReply, '4xx': ErrorReply, '5xx': ErrorReply }
+      }
+    },
+    ({ body, query }) => {
+      const { typing, manifest } = models()
+      checkTypings(body.Typings, manifest.dataset.keys)
+      return identify(typing, body.Typings, query.top ?? TOP)
+    }
+  )
+
+  app.post(
+    '/verify',
+    {
+      schema: {
+        tags: ['recognize'],
+        operationId: 'verify',
+        summary: 'Is it this user? From every single time of one or more typings',
+        description:
+          'The threshold is set for the false acceptance rate that GET /models gives. A match is evidence, and no proof.',
+        body: VerifyRequest,
+        response: { 200: VerifyReply, '4xx': ErrorReply, '5xx': ErrorReply }
+      }
+    },
+    ({ body }) => {
+      const { typing, manifest } = models()
+      checkTypings(body.Typings, manifest.dataset.keys)
+      return verify(typing, body.Typings, body.UserID)
+    }
+  )
+}

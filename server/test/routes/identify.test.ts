@@ -1,0 +1,159 @@
+import t from 'tap'
+import { type FixtureName, oracle, readyApp, typing, withoutChallenge } from '../fixtures.ts'
+
+const app = await readyApp()
+t.teardown(() => app.close())
+const python = oracle('sample')
+
+const post = (url: string, payload: string | object, to = app) =>
+  to.inject({ method: 'POST', url, payload, headers: { 'content-type': 'application/json' } })
+
+/** ONNX computes in float32 what Python does in float64; the notebook's own bound on scores. */
+const close = (a: number, b: number) => Math.abs(a - b) < 1e-3
+
+for (const name of ['sample', 'challenge'] as FixtureName[]) {
+  t.test(
+    `every typing of the ${name} is identified as by the typing model in Python`,
+    { skip: name === 'challenge' && withoutChallenge },
+    async (t) => {
+      const own = name === 'sample' ? app : await readyApp(name)
+      if (own !== app) t.teardown(() => own.close())
+      const from = oracle(name)
+      const found: unknown[] = []
+      for (const row of from.press.keys()) {
+        found.push((await post('/identify?top=1', { Typings: [typing(from, row)] }, own)).json().UserID)
+      }
+      t.same(found, from.typingModelUsers)
+    }
+  )
+}
+
+t.test(
+  'probabilities, evidence, threshold and the warning are Python’s, of one typing and of two',
+  async (t) => {
+    for (const { rows, probabilities, evidence, threshold, known } of python.typingModel) {
+      const Typings = rows.map((row) => typing(python, row))
+      const identified = (await post('/identify?top=110', { Typings })).json()
+      t.equal(identified.Known, known)
+      t.equal(identified.Candidates.length, 110)
+      const shares = identified.Candidates.map(({ Probability }: { Probability: number }) => Probability)
+      t.same(
+        shares,
+        [...shares].sort((a, b) => b - a),
+        'best first'
+      )
+      t.ok(
+        close(
+          shares.reduce((a: number, b: number) => a + b),
+          1
+        )
+      )
+      for (const { UserID, Probability } of identified.Candidates) {
+        t.ok(close(Probability, probabilities[python.classes.indexOf(UserID)]!), `probability of ${UserID}`)
+      }
+      for (const user of [0, 1, 50, 109]) {
+        const UserID = python.classes[user]!
+        const verified = (await post('/verify', { UserID, Typings })).json()
+        t.ok(close(verified.Score, evidence[user]!), `evidence for ${UserID}`)
+        t.ok(close(verified.Threshold, threshold))
+        t.match(verified, { UserID, Match: evidence[user]! > threshold })
+      }
+    }
+  }
+)
+
+t.test('five candidates are given unless asked otherwise', async (t) => {
+  const Typings = [typing(python, 0)]
+  t.equal((await post('/identify', { Typings })).json().Candidates.length, 5)
+  t.equal((await post('/identify?top=2', { Typings })).json().Candidates.length, 2)
+})
+
+t.test('times from any clock identify the same person', async (t) => {
+  const late = (times: number[]) => times.map((time) => time + 1_795_000_000_000)
+  const { Press, Release } = typing(python, 3)
+  t.same(
+    (await post('/identify', { Typings: [{ Press: late(Press), Release: late(Release) }] })).json(),
+    (await post('/identify', { Typings: [{ Press, Release }] })).json()
+  )
+})
+
+t.test('a claim to be nobody the models know is 404', async (t) => {
+  const Typings = [typing(python, 0)]
+  for (const UserID of [999, '1', '']) {
+    t.match((await post('/verify', { UserID, Typings })).json(), {
+      statusCode: 404,
+      code: 'KS_ERR_USER_UNKNOWN',
+      message: `body.UserID: the models know no user ${JSON.stringify(UserID)}`
+    })
+  }
+})
+
+t.test('bad input is refused with the field and the reason', async (t) => {
+  const good = typing(python, 0)
+  const shorter = { Press: good.Press.slice(1), Release: good.Release.slice(1) }
+  const late = { ...good, Press: [...good.Press.slice(0, -1), 9_999_999] }
+  const refusals: [what: string, body: string | object, message: string | RegExp][] = [
+    ['no typing', { Typings: [] }, 'body.Typings must NOT have fewer than 1 items'],
+    ['eleven typings', { Typings: Array(11).fill(good) }, 'body.Typings must NOT have more than 10 items'],
+    ['missing', {}, /^body\.(Typings|UserID) is missing$/],
+    ['null', { Typings: null }, 'body.Typings must be an array'],
+    ['a typing alone', good, /is (missing|not a known field)$/],
+    [
+      'a string for a time',
+      { Typings: [{ ...good, Press: ['0', ...good.Press.slice(1)] }] },
+      'body.Typings[0].Press[0] must be an integer'
+    ],
+    [
+      'a fraction',
+      { Typings: [{ ...good, Press: [0.5, ...good.Press.slice(1)] }] },
+      'body.Typings[0].Press[0] must be an integer'
+    ],
+    [
+      '1e400',
+      JSON.stringify({ Typings: [good] }).replace('"Press":[0', '"Press":[1e400'),
+      'body.Typings[0].Press[0] must be an integer'
+    ],
+    [
+      'a negative time',
+      { Typings: [{ ...good, Press: [-1, ...good.Press.slice(1)] }] },
+      'body.Typings[0].Press[0] must be >= 0'
+    ],
+    [
+      'beyond 2^53',
+      { Typings: [{ ...good, Release: [...good.Release.slice(0, -1), 2 ** 53] }] },
+      /^body\.Typings\[0\]\.Release\[12\] must be <= 9007199254740991$/
+    ],
+    ['an extra field', { Typings: [{ ...good, Up: [] }] }, 'body.Typings[0].Up is not a known field'],
+    [
+      'unequal lengths',
+      { Typings: [{ ...good, Release: good.Release.slice(1) }] },
+      'body.Typings[0].Release has 12 times and body.Typings[0].Press 13; each press needs its release'
+    ],
+    [
+      'another string',
+      { Typings: [good, shorter] },
+      'body.Typings[1] is of 12 keys, and the models know a string of 13'
+    ],
+    [
+      'a release before its press',
+      { Typings: [good, late] },
+      /^body\.Typings\[1\]\.Release\[12\] \d+ is before its press, 9999999$/
+    ],
+    ['duplicate key', '{"Typings":[],"Typings":[]}', 'body has the key "Typings" twice in one object'],
+    ['not JSON', '{"Typings":[NaN]}', /^body is not JSON/]
+  ]
+  for (const [what, body, message] of refusals) {
+    const claim = typeof body === 'string' ? body.replace('{', '{"UserID":1,') : { UserID: 1, ...body }
+    t.match((await post('/identify', body)).json(), { statusCode: 400, message }, what)
+    t.match((await post('/verify', claim)).json(), { statusCode: 400, message }, `${what}, to be verified`)
+  }
+  t.match((await post('/verify', { UserID: null, Typings: [good] })).json(), {
+    statusCode: 400,
+    message: 'body.UserID must be an integer or a string'
+  })
+  t.equal(
+    (await post('/identify', { Typings: [good] })).statusCode,
+    200,
+    'and good input is answered as before'
+  )
+})
