@@ -77,9 +77,9 @@ async function ready(target: Target): Promise<void> {
   let last = 'nothing'
   for (const started = Date.now(); Date.now() - started < ANSWERS_WITHIN; ) {
     try {
-      const { status } = await ask(target, 'GET', '/health/ready')
+      const { status, body } = await ask(target, 'GET', '/health/ready')
       if (status === 200) return
-      last = `status ${status}`
+      last = `${status}: ${body.slice(0, 200)}`
     } catch (error) {
       last = (error as Error).message
     }

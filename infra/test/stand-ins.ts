@@ -13,6 +13,7 @@ import { json } from 'node:stream/consumers'
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation'
 import { ECRClient, PutImageCommand } from '@aws-sdk/client-ecr'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { parse } from 'yaml'
 
 const ACCEPT =
   'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
@@ -53,7 +54,8 @@ export async function startStandIns(moto: string): Promise<StandIns> {
   }
 
   const motoPort = await freePort()
-  start(moto, ['-H', '127.0.0.1', '-p', String(motoPort)], { MOTO_ECS_SERVICE_RUNNING: '2' })
+  // The stack leaves the number of tasks to the scaling, which moto has not; it takes that for none.
+  start(moto, ['-H', '127.0.0.1', '-p', String(motoPort)], { MOTO_ECS_SERVICE_RUNNING: '0' })
   const environment = {
     AWS_ENDPOINT_URL: `http://127.0.0.1:${motoPort}`,
     AWS_REGION: 'eu-west-1',
@@ -163,7 +165,8 @@ export interface Template {
 /** @returns the template that CloudFormation has */
 export async function deployedTemplate(cloudFormation: CloudFormationClient): Promise<Template> {
   const { TemplateBody = '' } = await cloudFormation.send(new GetTemplateCommand({ StackName: 'keystroke' }))
-  return JSON.parse(TemplateBody)
+  // The command line sends it as YAML.
+  return parse(TemplateBody)
 }
 
 interface Container {
