@@ -6,7 +6,14 @@ import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
  * Nothing is coerced, filled in or dropped: what does not fit is refused (Fastify's own defaults
  * turn null into 0 and remove unknown keys). `verbose` tells errors what they were about.
  */
-const strict = { coerceTypes: false, removeAdditional: false, useDefaults: false, verbose: true } as const
+const strict = {
+  coerceTypes: false,
+  removeAdditional: false,
+  useDefaults: false,
+  verbose: true,
+  // A UserID is an integer or a string.
+  allowUnionTypes: true
+} as const
 
 /** A query string is text and nothing else; "5" for an integer is how 5 is written there. */
 const validators = {
