@@ -14,8 +14,8 @@ import { MODEL_NAMES, type ModelName } from '../server/src/schemas.ts'
 import { type LargeCsv, measureLargeCsv } from './large-csv.ts'
 
 const ROUNDS = 5
-const SECONDS = 3
-const WARM_UP_SECONDS = 2
+const SECONDS = 2
+const WARM_UP_SECONDS = 1
 const CONNECTIONS = 32
 const LARGE_CSV_ROWS = 100_000
 /** The server's core and the load generator's; without taskset they share what there is. */
