@@ -5,6 +5,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -188,6 +189,7 @@ async function end2end(t: Test): Promise<void> {
           '</Error><RequestId>1</RequestId></ErrorResponse>'
       )
     }).listen(0, '127.0.0.1')
+    await once(aws, 'listening')
     t.teardown(() => aws.close())
     const { port } = aws.address() as AddressInfo
     const { code, output } = await command('deploy', [], {
