@@ -6,9 +6,12 @@ export const FEATURE_NAMES = SERIES.flatMap((series) => [`${series}.Mean`, `${se
 
 /**
  * Rows a run computes at most. onnxruntime-node computes on the main thread (microsoft/onnxruntime
- * issue 19611), so this bounds how long everybody else waits: about 10 ms with the slowest model.
+ * issue 19611), so this bounds how long everybody else waits: about 1 ms with the slowest model. More
+ * are no faster, as tensors of 110 users then outgrow a core's cache: SVM takes 20 us a row of 16, and
+ * 25 to 50 of 64. A worker thread would spare others this wait, for a copy of every answer and a second
+ * event loop: beside a CSV of 100,000 rows `npm run bench` finds no need of it.
  */
-export const MAX_ROWS_PER_RUN = 64
+const MAX_ROWS_PER_RUN = 16
 
 /** An ONNX session and what its class indices mean. */
 export interface Model {
@@ -49,8 +52,7 @@ export async function predict(model: Model, questions: readonly Question[]): Pro
   return predictions
 }
 
-/** The same in a single run: for `MAX_ROWS_PER_RUN` questions at most. */
-export async function run(
+async function run(
   { session, classes }: Model,
   questions: readonly Question[]
 ): Promise<Prediction[]> {
