@@ -8,6 +8,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { basename, join, resolve } from 'node:path'
+import { build } from 'esbuild'
 import { CALLED_FROM, nodeTool, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
 import { train } from '../scripts/train.ts'
 import { MODEL_NAMES, type ModelName } from '../server/src/schemas.ts'
@@ -29,6 +30,10 @@ const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench')
 const ENVIRONMENT = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench-python')
 const CSV = resolve(CALLED_FROM, process.argv[2] ?? join(ROOT, 'data', 'sample.csv'))
 
+/** What is asked: POST /predict of a model, or POST /identify, which only two of the servers know. */
+const QUESTIONS = [...MODEL_NAMES, 'identify'] as const
+type Question = (typeof QUESTIONS)[number]
+
 interface Contestant {
   name: string
   command: string[]
@@ -43,7 +48,8 @@ interface Running extends Contestant {
 
 interface Measure {
   contestant: string
-  model: ModelName
+  question: Question
+  round: number
   connections: number
   perSecond: number
   perCpuSecond: number
@@ -56,6 +62,8 @@ interface Measure {
 
 const python = join(ENVIRONMENT, 'bin', 'python')
 const tsx = (script: string) => [process.execPath, '--import', 'tsx', join(ROOT, 'bench', script)]
+/** As a service is deployed: without a compiler in its process, whose memory and start would be counted. */
+const compiled = (script: string) => [process.execPath, join(WORK, `${script}.js`)]
 
 const contestants = (port: number): Contestant[] => [
   {
@@ -64,8 +72,8 @@ const contestants = (port: number): Contestant[] => [
     // A log line a request is the operator's choice, and the others write none.
     env: { MODELS_DIR: join(WORK, 'models'), PORT: String(port), LOG_LEVEL: 'warn', NODE_ENV: 'production' }
   },
-  { name: 'bare Fastify', command: [...tsx('floor.ts'), String(port + 1)] },
-  { name: 'one run a request, plain export', command: [...tsx('one-run.ts'), WORK, String(port + 2)] },
+  { name: 'bare Fastify', command: [...compiled('floor'), String(port + 1)] },
+  { name: 'one run a request, plain export', command: [...compiled('one-run'), WORK, String(port + 2)] },
   {
     name: 'FastAPI + scikit-learn',
     command: [python, join(ROOT, 'bench', 'fastapi_server.py'), 'sklearn', WORK, String(port + 3)]
@@ -85,17 +93,18 @@ try {
     running.push(await start(contestant, 18_080 + i))
   await checkAnswers()
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const model of MODEL_NAMES) {
+    for (const question of QUESTIONS) {
+      const asked = question === 'identify' ? running.slice(0, 2) : running
       // Another one begins each round, so that none always meets the machine in the same state.
-      for (let i = 0; i < running.length; i++) {
-        const contestant = running[(i + round) % running.length]!
+      for (let i = 0; i < asked.length; i++) {
+        const contestant = asked[(i + round) % asked.length]!
         const seconds = round === 0 ? WARM_UP_SECONDS : SECONDS
         for (const connections of [CONNECTIONS, 1]) {
-          const measure = await load(contestant, model, connections, connections === 1 ? 1 : seconds)
-          if (round > 0) measures.push(measure)
+          const measure = await load(contestant, question, connections, connections === 1 ? 1 : seconds)
+          if (round > 0) measures.push({ ...measure, round })
         }
       }
-      console.error(`${round === 0 ? 'warm-up' : `round ${round} of ${ROUNDS}`}: ${model}`)
+      console.error(`${round === 0 ? 'warm-up' : `round ${round} of ${ROUNDS}`}: ${question}`)
     }
   }
   for (const model of MODEL_NAMES) {
@@ -121,6 +130,17 @@ async function prepare(): Promise<void> {
   await must(train([CSV, '--models', join(WORK, 'models')]))
   await must(run(PYTHON, ['bench/prepare.py', CSV, WORK], { env: PYTHON_ENV }))
   await must(run(nodeTool('tsc'), ['-p', 'server/tsconfig.json']))
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ['bench/floor.ts', 'bench/one-run.ts'],
+    outdir: WORK,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20'
+  })
+  await writeFile(join(WORK, 'package.json'), '{"type": "module"}')
 }
 
 async function must(code: Promise<number>): Promise<void> {
@@ -176,16 +196,16 @@ async function checkAnswers(): Promise<void> {
 
 async function load(
   { name, url, child }: Running,
-  model: ModelName,
+  question: Question,
   connections: number,
   seconds: number
-): Promise<Measure> {
+): Promise<Omit<Measure, 'round'>> {
   const before = cpuSeconds(child.pid!)
   const [command, args] = pin(CORES[1], [
     ...tsx('autocannon.ts'),
     url,
     WORK,
-    model,
+    question,
     String(connections),
     String(seconds)
   ])
@@ -200,7 +220,7 @@ async function load(
   if (result.failed > 0) throw new Error(`${name}: ${result.failed} requests failed`)
   return {
     contestant: name,
-    model,
+    question,
     connections,
     perSecond: result.requests / result.seconds,
     perCpuSecond: result.requests / cpu,

@@ -2,8 +2,9 @@ import { InferenceSession } from 'onnxruntime-node'
 import { Batcher } from './batcher.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
 import { type Model, type Prediction, predict, type Question } from './predict.ts'
-import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES } from './schemas.ts'
-import { scoreTypings, type TypingModel } from './typing-model.ts'
+import type { Recognizer } from './recognize.ts'
+import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES, type Typing } from './schemas.ts'
+import { scoreQuestions, scoreTypings, type TypingModel } from './typing-model.ts'
 
 /** What rounding to float32 explains; the notebook's `MAX_SCORE_DIFFERENCE`. */
 const MAX_SCORE_DIFFERENCE = 1e-3
@@ -21,8 +22,8 @@ export interface Models {
   byName: Record<ModelName, Model>
   /** For a typing at a time: those that arrive together share a run. */
   batchers: Record<ModelName, Batcher<Question, Prediction>>
-  /** From raw times to a score for every user. */
-  typing: TypingModel
+  /** From raw times to a score for every user; who asks at the same time shares a run. */
+  typing: Recognizer
   /** Release the sessions' memory. */
   close(): Promise<void>
 }
@@ -43,11 +44,19 @@ export async function loadModels(folder: string): Promise<Models> {
     ([name, model]) =>
       [name, new Batcher((questions: Question[]) => predict(model, questions), MAX_BATCH)] as const
   )
+  const typingBatcher = new Batcher(
+    (questions: (readonly Typing[])[]) => scoreQuestions(typing, questions),
+    MAX_BATCH
+  )
   return {
     manifest,
     byName: Object.fromEntries(entries) as Models['byName'],
     batchers: Object.fromEntries(batchers) as Models['batchers'],
-    typing,
+    typing: {
+      classes: typing.classes,
+      decisions: typing.decisions,
+      score: (typings, isCancelled) => typingBatcher.ask(typings, isCancelled)
+    },
     close: async () => {
       await Promise.all(
         [typing, ...entries.map(([, model]) => model)].map(({ session }) => session.release())

@@ -1,4 +1,5 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
+import { rank } from './rank.ts'
 import { type Features, SERIES, type UserID } from './schemas.ts'
 
 /** Columns of the models' input, in their order. */
@@ -52,10 +53,7 @@ export async function predict(model: Model, questions: readonly Question[]): Pro
   return predictions
 }
 
-async function run(
-  { session, classes }: Model,
-  questions: readonly Question[]
-): Promise<Prediction[]> {
+async function run({ session, classes }: Model, questions: readonly Question[]): Promise<Prediction[]> {
   const features = new Tensor('float32', toInput(questions), [questions.length, FEATURE_NAMES.length])
   const ranked = questions.some(({ top }) => top !== undefined)
   const outputs = await session.run({ features }, ranked ? ['label', 'scores'] : ['label'])
@@ -65,7 +63,8 @@ async function run(
     const UserID = classes[Number(label[row])]!
     if (top === undefined) return { UserID }
     const own = scores.subarray(row * classes.length, (row + 1) * classes.length)
-    return { UserID, Candidates: rank(own, classes, top) }
+    const Candidates = rank(own, top).map((index) => ({ UserID: classes[index]!, Score: own[index]! }))
+    return { UserID, Candidates }
   })
 }
 
@@ -79,11 +78,4 @@ function toInput(questions: readonly Question[]): Float32Array {
     }
   }
   return input
-}
-
-/** Equal scores stay in the order of the classes, as scikit-learn's arg max has them. */
-function rank(scores: Float32Array, classes: readonly UserID[], top: number): Candidate[] {
-  return Array.from(scores, (Score, index) => ({ UserID: classes[index]!, Score }))
-    .sort((a, b) => b.Score - a.Score)
-    .slice(0, top)
 }
