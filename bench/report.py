@@ -109,7 +109,45 @@ def markdown(
     ]
     lines += ['', '## From process start to ready', '', '| server | s |', '| --- | --- |']
     lines += [f'| {name} | {ms / 1000:.2f} |' for name, ms in run['starts'].items()]
-    return '\n'.join([*lines, ''])
+    return '\n'.join([*lines, *bounds(run, medians), ''])
+
+
+def bounds(run: dict[str, Any], medians: pd.DataFrame) -> list[str]:
+    """Say what a request is made of, and what the memory is."""
+    graphs = pd.DataFrame(run['runtime']['graphs']).set_index(['model', 'export', 'rows'])
+    microseconds = graphs['microseconds']
+    models = list(dict.fromkeys(model for model, _, _ in microseconds.index))
+    own, floor = (
+        medians.xs(name, level='contestant').loc[models, 'rssMb'].median() for name in (OWN, FLOOR)
+    )
+    return [
+        '',
+        '## What bounds it',
+        '',
+        'A request costs what bare Fastify costs, and its row in the graph; little else. The '
+        'graphs by themselves, in \u00b5s a row:',
+        '',
+        '| model | alone | of 16 | of 32 | plain: alone | of 32 |',
+        '| --- | --- | --- | --- | --- | --- |',
+        *(
+            f'| {model} | '
+            + ' | '.join(
+                f'{microseconds[(model, *graph)]:.0f}'
+                for graph in [('own', 1), ('own', 16), ('own', 32), ('plain', 1), ('plain', 32)]
+            )
+            + ' |'
+            for model in models
+        ),
+        '',
+        *(
+            f'- {model}: bare Fastify takes {medians.loc[(model, FLOOR), "cpuMsPer1000"]:.0f} '
+            f'\u00b5s a request, the service {medians.loc[(model, OWN), "cpuMsPer1000"]:.0f}.'
+            for model in models
+        ),
+        '',
+        f'Of the {own:.0f} MB of memory, against {floor:.0f}, ONNX Runtime and the three models '
+        f'take {run["runtime"]["memory"]:.0f}.',
+    ]
 
 
 def draw(run: dict[str, Any], busy: pd.DataFrame, path: Path) -> None:

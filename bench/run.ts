@@ -114,7 +114,7 @@ try {
 } finally {
   for (const { child } of running) child.kill('SIGKILL')
 }
-await report()
+await report(measureGraphs())
 
 async function prepare(): Promise<void> {
   console.error('Preparing: models, pickles, plain exports')
@@ -255,7 +255,12 @@ function rss(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
 }
 
-async function report(): Promise<void> {
+function measureGraphs(): unknown {
+  const [command, args] = pin(CORES[0], [...tsx('graphs.ts'), WORK])
+  return JSON.parse(execFileSync(command, args, { cwd: ROOT, encoding: 'utf8' }))
+}
+
+async function report(runtime: unknown): Promise<void> {
   const results = {
     data: basename(CSV),
     machine: `${cpus()[0]!.model.trim()}, ${cpus().length} cores`,
@@ -266,7 +271,8 @@ async function report(): Promise<void> {
     pinned: PINNED,
     starts: Object.fromEntries(running.map(({ name, startMs }) => [name, startMs])),
     measures,
-    largeCsv
+    largeCsv,
+    runtime
   }
   const path = join(WORK, 'results.json')
   await writeFile(path, JSON.stringify(results, null, 1))
