@@ -44,24 +44,29 @@ export async function loadModels(folder: string): Promise<Models> {
     ([name, model]) =>
       [name, new Batcher((questions: Question[]) => predict(model, questions), MAX_BATCH)] as const
   )
-  const typingBatcher = new Batcher(
-    (questions: (readonly Typing[])[]) => scoreQuestions(typing, questions),
-    MAX_BATCH
-  )
   return {
     manifest,
     byName: Object.fromEntries(entries) as Models['byName'],
     batchers: Object.fromEntries(batchers) as Models['batchers'],
-    typing: {
-      classes: typing.classes,
-      decisions: typing.decisions,
-      score: (typings, isCancelled) => typingBatcher.ask(typings, isCancelled)
-    },
+    typing: toRecognizer(typing),
     close: async () => {
       await Promise.all(
         [typing, ...entries.map(([, model]) => model)].map(({ session }) => session.release())
       )
     }
+  }
+}
+
+/** Have all who ask a typing model at the same time share a run. */
+export function toRecognizer(model: TypingModel): Recognizer {
+  const batcher = new Batcher(
+    (questions: (readonly Typing[])[]) => scoreQuestions(model, questions),
+    MAX_BATCH
+  )
+  return {
+    classes: model.classes,
+    decisions: model.decisions,
+    score: (typings, isCancelled) => batcher.ask(typings, isCancelled)
   }
 }
 
