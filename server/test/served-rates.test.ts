@@ -3,6 +3,7 @@
  * `npm run evaluate` computes in Python: trained on the first three quarters of each user's typings,
  * asked about the last quarter.
  */
+import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -25,7 +26,7 @@ t.teardown(() => app.close())
 
 async function post<T>(url: string, payload: object): Promise<T> {
   const reply = await app.inject({ method: 'POST', url, payload })
-  t.equal(reply.statusCode, 200)
+  assert.equal(reply.statusCode, 200)
   return reply.json()
 }
 
