@@ -6,7 +6,7 @@ import { FEATURE_NAMES } from './predict.ts'
 import { type Manifest, ManifestSchema, type ModelName } from './schemas.ts'
 
 /** The manifest's version that this server reads; the notebook's `FORMAT_VERSION`. */
-const FORMAT_VERSION = 1
+const FORMAT_VERSION = 2
 
 /** Models that cannot be served; the message is one sentence that says what to do. */
 export class ModelsError extends Error {
