@@ -8,7 +8,8 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { basename, join, resolve } from 'node:path'
-import { CALLED_FROM, nodeTool, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
+import { build } from '../scripts/build.ts'
+import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
 import { train } from '../scripts/train.ts'
 import { MODEL_NAMES, type ModelName } from '../server/src/schemas.ts'
 import { type LargeCsv, measureLargeCsv } from './large-csv.ts'
@@ -120,7 +121,7 @@ async function prepare(): Promise<void> {
   }
   await must(train([CSV, '--models', join(WORK, 'models')]))
   await must(run(PYTHON, ['bench/prepare.py', CSV, WORK], { env: PYTHON_ENV }))
-  await must(run(nodeTool('tsc'), ['-p', 'server/tsconfig.json']))
+  await must(build())
 }
 
 async function must(code: Promise<number>): Promise<void> {
