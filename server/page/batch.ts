@@ -72,7 +72,6 @@ export function showBatch(service: Service): void {
     ask()
   })
   file.addEventListener('change', () => {
-    find(drop, 'span', HTMLElement).textContent = file.files?.[0]?.name ?? 'Drop a CSV here, or choose one'
     if (file.files?.[0]) ask()
   })
   stop.addEventListener('click', () => stopping?.abort())

@@ -43,12 +43,11 @@ export function showCard(card: Card): void {
       '',
       facts([
         ['File', dataset.name],
-        ['String', dataset.string ?? 'not said'],
-        ['Keys', `${dataset.keys}`],
+        ['String', dataset.string ?? `not said, ${dataset.keys} keys`],
         ['Users', `${dataset.users}`],
         ['Typings', `${dataset.typings}`],
         ['Trained', card.createdAt.slice(0, 10)],
-        ['SHA-256', `${dataset.sha256.slice(0, 12)}…`]
+        ['SHA-256', `${dataset.sha256.slice(0, 8)}…`]
       ])
     )
   )
@@ -61,7 +60,7 @@ function drawDet({ det, pooledEER }: Rates): HTMLElement {
   const axis = (name: string): Axis => ({
     name,
     ticks,
-    write: percent,
+    write: tickPercent,
     scale: probitScale(LEAST_RATE, MOST_RATE)
   })
   return drawChart({
@@ -86,7 +85,7 @@ function drawCmc({ cmc }: Rates): HTMLElement {
     title: 'Identification: among the first k (CMC)',
     description: `How often the true user is among the first k named: ${percent(cmc[0]!)} among the first, ${percent(cmc.at(-1)!)} among ${most}.`,
     x: { name: 'k, users named', ticks: ranks, write: String, scale: linearScale(0.5, most + 0.5) },
-    y: { name: 'true user among them', ticks: shares, write: percent, scale: linearScale(least, 1) },
+    y: { name: 'true user among them', ticks: shares, write: tickPercent, scale: linearScale(least, 1) },
     points: cmc.map((y, i) => ({ x: i + 1, y, weight: 0 })),
     isLine: true,
     columns: ['k', 'share']
@@ -97,7 +96,7 @@ function drawReliability({ reliability, ECE }: Rates): HTMLElement {
   const axis = (name: string): Axis => ({
     name,
     ticks: [0, 0.25, 0.5, 0.75, 1],
-    write: percent,
+    write: tickPercent,
     scale: linearScale(0, 1)
   })
   return drawChart({
@@ -115,6 +114,9 @@ function drawReliability({ reliability, ECE }: Rates): HTMLElement {
     columns: ['how sure', 'how often right']
   })
 }
+
+/** The very share: a tick at 97.5 % is not to be read 98. */
+const tickPercent = (share: number): string => `${Number((100 * share).toFixed(1))}\u00a0%`
 
 function tabulate({ models }: Card): HTMLTableElement {
   return table(

@@ -2,10 +2,10 @@ import { html, svg, table } from './dom.ts'
 
 const WIDTH = 320
 const HEIGHT = 280
-const LEFT = 52
+const LEFT = 64
 const BOTTOM = 44
 const TOP = 10
-const RIGHT = 14
+const RIGHT = 22
 
 /** An axis: where its values stand, from 0 to 1, and which of them are written. */
 export interface Axis {
@@ -82,7 +82,7 @@ export function drawChart({
         y: 0,
         class: 'axis',
         'text-anchor': 'middle',
-        transform: `translate(12 ${bottom / 2 + TOP / 2}) rotate(-90)`
+        transform: `translate(10 ${bottom / 2 + TOP / 2}) rotate(-90)`
       },
       y.name
     )
@@ -111,8 +111,9 @@ export function drawChart({
   return html(
     'figure',
     {},
-    html('figcaption', {}, html('h3', {}, title), html('p', { class: 'hint' }, description)),
+    html('h3', {}, title),
     figure,
+    html('figcaption', { class: 'hint' }, description),
     html('details', {}, html('summary', {}, 'The numbers as a table'), table(title, columns, numbers))
   )
 }

@@ -48,7 +48,7 @@ export class TypingField {
       html(
         'label',
         { for: this.input.id },
-        'Type ',
+        'Type this string ',
         html('span', { class: 'visually-hidden' }, `“${string}”`)
       ),
       html('p', { class: 'caps', 'aria-hidden': true }, ...caps),

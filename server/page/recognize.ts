@@ -190,7 +190,7 @@ function bar(user: UserID, share: number | undefined, text: string): HTMLLIEleme
     'li',
     {},
     html('span', { class: 'user' }, `${user}`),
-    html('span', { class: 'shares', 'aria-hidden': true }, length),
+    ...(share === undefined ? [] : [html('span', { class: 'shares', 'aria-hidden': true }, length)]),
     html('span', { class: 'value' }, text)
   )
 }

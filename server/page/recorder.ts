@@ -55,7 +55,7 @@ export interface Recorder {
 }
 
 const MESSAGES = {
-  'wrong-key': 'Another key than the string has next.',
+  'wrong-key': 'That is not the next key of the string.',
   edited: 'The text was changed by something else than typing its next key.',
   'key-repeat': 'A key was held until it repeated.',
   shortcut: 'Ctrl, Alt, Meta or another key that types nothing was pressed.',

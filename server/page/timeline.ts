@@ -14,7 +14,7 @@ export class Timeline {
   readonly element: HTMLElement
   readonly #svg = svg('svg', { class: 'timeline', role: 'group' })
   readonly #detail = html('p', { class: 'hint detail' })
-  readonly #table = html('details', {})
+  readonly #table = html('details', { hidden: true })
   readonly #characters: string[]
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)')
   #keys: readonly Readonly<Key>[] = []
@@ -52,7 +52,8 @@ export class Timeline {
     if (isUnderWay && !this.#still.matches) this.#grow()
     this.#detail.textContent = ''
     // The table is for a typing that is over: nobody reads one that changes under the eyes.
-    this.#table.replaceChildren(...(isUnderWay || keys.length === 0 ? [] : this.#tabulate()))
+    this.#table.hidden = isUnderWay || keys.length === 0
+    if (!this.#table.hidden) this.#table.replaceChildren(...this.#tabulate())
   }
 
   #grow(): void {
