@@ -55,8 +55,10 @@ RUN --mount=type=secret,id=ca,required=false \
 # Compiles the service and has it load and test the models: an image that could not start is not built.
 FROM packages AS build
 COPY tsconfig.json ./
+COPY scripts scripts
 COPY server server
-RUN node_modules/.bin/tsc -p server/tsconfig.json --incremental false --sourceMap false
+RUN node_modules/.bin/tsx scripts/build.ts --sourceMap false && \
+    find server/dist \( -name '*.tsbuildinfo' -o -name '*.d.ts' ! -name recorder.d.ts \) -delete
 COPY --from=models /keystroke/models models
 RUN node --input-type=module --eval \
     "const { loadModels } = await import('/keystroke/server/dist/models.js'); \

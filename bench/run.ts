@@ -7,8 +7,9 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { basename, join, resolve } from 'node:path'
-import { build } from 'esbuild'
-import { CALLED_FROM, nodeTool, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
+import { build as bundle } from 'esbuild'
+import { build } from '../scripts/build.ts'
+import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
 import { train } from '../scripts/train.ts'
 import { MODEL_NAMES, type ModelName } from '../server/src/schemas.ts'
 import { type LargeCsv, measureLargeCsv } from './large-csv.ts'
@@ -114,8 +115,8 @@ async function prepare(): Promise<void> {
   }
   await must(train([CSV, '--models', join(WORK, 'models')]))
   await must(run(PYTHON, ['bench/prepare.py', CSV, WORK], { env: PYTHON_ENV }))
-  await must(run(nodeTool('tsc'), ['-p', 'server/tsconfig.json']))
-  await build({
+  await must(build())
+  await bundle({
     absWorkingDir: ROOT,
     entryPoints: ['bench/floor.ts'],
     outfile: FLOOR,

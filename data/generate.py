@@ -5,6 +5,9 @@ story of how typings differ. Each user has a speed, a hold time and a regularity
 a habit on every key: that tells users apart. Some keys are slow for everybody, each typing has its
 tempo, each key press its jitter, and now and then somebody hesitates: that hides who is who. The
 constants are tuned so that recognisers find these users about as hard to tell apart as people.
+
+The string beside the sample, in sample.txt, is one of as many characters for people to type; its
+letters had no part in the times.
 """
 
 import csv

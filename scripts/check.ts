@@ -8,6 +8,8 @@ const notebook = { cwd: join(ROOT, 'notebook') }
 const checks: [what: string, command: string, args: string[], options?: { cwd: string }][] = [
   ['Biome: lint and format', nodeTool('biome'), ['check', ...(fix ? ['--write'] : [])]],
   ['TypeScript: types', nodeTool('tsc'), ['--noEmit']],
+  // Refers to the server's types, and a project that is referred to cannot be checked without its output.
+  ['TypeScript: types of server/page/', nodeTool('tsc'), ['-b', 'server/page']],
   ['TypeScript: types of infra/', nodeTool('tsc'), ['--noEmit', '-p', 'infra']],
   ['Ruff: lint', PYTHON, ['-m', 'ruff', 'check', ...(fix ? ['--fix'] : [])]],
   ['Ruff: format', PYTHON, ['-m', 'ruff', 'format', ...(fix ? [] : ['--check'])]],

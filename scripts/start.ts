@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path'
 import { ConfigError, readConfig } from '../server/src/config.ts'
 import { ModelsError, readManifest, readModelFile } from '../server/src/manifest.ts'
 import { type Manifest, MODEL_NAMES, SERIES } from '../server/src/schemas.ts'
-import { CALLED_FROM, ended, nodeTool, ROOT, run } from './processes.ts'
+import { build } from './build.ts'
+import { CALLED_FROM, ended, ROOT } from './processes.ts'
 import { train } from './train.ts'
 
 const STARTS_WITHIN = 60_000
@@ -34,7 +35,7 @@ async function start(csv?: string): Promise<number> {
   }
 
   console.error('Building ...')
-  const built = await run(nodeTool('tsc'), ['-p', 'server/tsconfig.json'])
+  const built = await build()
   if (built !== 0) return built
 
   const server = spawn(process.execPath, ['server/dist/main.js'], {
@@ -98,8 +99,8 @@ function welcome(url: string, { dataset, models }: Manifest, needsKey: boolean):
   return `
 Serving models of ${dataset.name}: ${dataset.users} users, ${dataset.typings} typings of ${dataset.keys} keys.
 
-  Service  ${url}
-  Docs     ${url}/docs
+  Page  ${url}
+  Docs  ${url}/docs
 
 Try it:
 

@@ -3,6 +3,9 @@
 A typing is one entry of the fixed string: for each of its K keys a press and a release time in
 whole milliseconds. The file's header says K: ``user,press-0,release-0,...,press-K-1,release-K-1``.
 The server reads the same format in ``server/src/csv.ts``.
+
+Which string it was may stand beside the CSV, in a text file of the same name: ``typings.txt`` of
+``typings.csv``.
 """
 
 import csv
@@ -46,6 +49,8 @@ class Typings:
         File name, without its folder.
     sha256 : str
         Of the file's bytes, hexadecimal.
+    string : str or None
+        What was typed, of K characters; None where no text file beside the CSV says it.
     users : list of int or list of str, length N
         UserID of each typing.
     lines : ndarray of int, shape (N,)
@@ -56,6 +61,7 @@ class Typings:
 
     name: str
     sha256: str
+    string: str | None
     users: list[UserID]
     lines: NDArray[np.int64]
     press: NDArray[np.int64]
@@ -83,7 +89,7 @@ def header(keys: int) -> list[str]:
 
 
 def read_typings(path: str | Path) -> Typings:
-    """Read a CSV of typings.
+    """Read a CSV of typings, and the string from the text file beside it, if there is one.
 
     UTF-8 with or without a byte order mark, LF or CRLF line ends, quoted fields or not. UserIDs
     are integers where the whole column reads as integers, otherwise strings as they stand.
@@ -131,6 +137,7 @@ def read_typings(path: str | Path) -> Typings:
     return Typings(
         name=path.name,
         sha256=hashlib.sha256(raw).hexdigest(),
+        string=_read_string(path, (len(columns) - 1) // 2),
         users=_user_ids(names),
         lines=np.array(lines, dtype=np.int64),
         press=table[:, 0::2],
@@ -191,6 +198,31 @@ def summarize(typings: Typings) -> dict[str, int]:
         ),
         'longest typing, ms': int(release.max(axis=1).max()),
     }
+
+
+def _read_string(csv_path: Path, keys: int) -> str | None:
+    """Read the one line of the text file beside a CSV; None if there is no such file."""
+    path = csv_path.with_suffix('.txt')
+    if path == csv_path or not path.exists():
+        return None
+    try:
+        text = path.read_bytes().decode('utf-8-sig')
+    except OSError as error:
+        raise DataError(f'{path}: {error.strerror or error}') from error
+    except UnicodeDecodeError as error:
+        raise DataError(f'{path.name}: not UTF-8') from error
+    string = text.removesuffix('\n').removesuffix('\r')
+    if not string.isprintable():
+        raise DataError(
+            f'{path.name}: {string!r} is not one line of printable characters; this file holds '
+            f'the string whose typings are in {csv_path.name}'
+        )
+    if len(string) != keys:
+        raise DataError(
+            f'{path.name}: {string!r} has {len(string)} characters, and the typings in '
+            f'{csv_path.name} have {keys} keys; this file holds the string that was typed'
+        )
+    return string
 
 
 def _rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:

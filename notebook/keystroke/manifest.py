@@ -28,7 +28,7 @@ from keystroke.typing_export import TIMES
 from keystroke.typing_model import TypingModel, as_times
 from keystroke.typing_parity import TypingParity
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 GOLDEN_ROWS = 5
 FILE = 'manifest.json'
 TYPING = 'typing'
@@ -213,6 +213,7 @@ def describe(
             'typings': len(typings),
             'users': len(classes),
             'keys': typings.keys,
+            'string': typings.string,
         },
         'features': {'names': list(FEATURES), 'unit': 'ms', 'ddof': 1},
         'classes': classes,

@@ -259,6 +259,65 @@ def test_a_single_user_is_refused_for_training(tmp_path: Path) -> None:
     )
 
 
+STRINGS = {
+    'a final line feed': ('ab\n', 'ab'),
+    'a final CRLF': ('ab\r\n', 'ab'),
+    'no final line feed': ('ab', 'ab'),
+    'a byte order mark': ('\ufeffab\n', 'ab'),
+    'blanks are keys too': (' a\n', ' a'),
+    'letters beyond ASCII': ('öß\n', 'öß'),
+}
+
+
+@pytest.mark.parametrize(('text', 'string'), STRINGS.values(), ids=STRINGS)
+def test_the_string_is_read_from_the_text_file_beside(
+    tmp_path: Path, text: str, string: str
+) -> None:
+    (tmp_path / 'typings.txt').write_bytes(text.encode())
+    assert read(tmp_path, f'{HEAD}7,0,80,100,180\n').string == string
+
+
+def test_without_a_text_file_beside_the_string_is_not_known(tmp_path: Path) -> None:
+    (tmp_path / 'others.txt').write_text('ab\n')
+    assert read(tmp_path, f'{HEAD}7,0,80,100,180\n').string is None
+
+
+def test_a_csv_that_is_itself_named_txt_has_none_beside(tmp_path: Path) -> None:
+    path = tmp_path / 'typings.txt'
+    path.write_text(f'{HEAD}7,0,80,100,180\n')
+    assert read_typings(path).string is None
+
+
+STRING_FAULTS: dict[str, tuple[bytes, str]] = {
+    'too short': (
+        b'a\n',
+        "'a' has 1 characters, and the typings in typings.csv have 2 keys; this file holds the "
+        'string that was typed',
+    ),
+    'empty': (
+        b'',
+        "'' has 0 characters, and the typings in typings.csv have 2 keys; this file holds the "
+        'string that was typed',
+    ),
+    'two lines': (
+        b'a\nb\n',
+        "'a\\nb' is not one line of printable characters; this file holds the string whose "
+        'typings are in typings.csv',
+    ),
+    'not UTF-8': (b'\xe9\xe9', 'not UTF-8'),
+}
+
+
+@pytest.mark.parametrize(('text', 'message'), STRING_FAULTS.values(), ids=STRING_FAULTS)
+def test_a_text_file_that_cannot_be_the_string_is_refused(
+    tmp_path: Path, text: bytes, message: str
+) -> None:
+    (tmp_path / 'typings.txt').write_bytes(text)
+    with pytest.raises(DataError) as refused:
+        read(tmp_path, f'{HEAD}7,0,80,100,180\n')
+    assert str(refused.value) == f'typings.txt: {message}'
+
+
 def test_a_user_with_a_single_typing_is_refused_for_training(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         require_trainable(read(tmp_path, f'{HEAD}1,0,5,9,12\n4,0,5,9,12\n1,0,6,9,12\n'))

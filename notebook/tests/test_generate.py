@@ -19,6 +19,7 @@ def test_the_generator_gives_the_committed_sample_byte_for_byte(tmp_path: Path) 
 def test_the_sample_is_as_large_as_the_recorded_data() -> None:
     typings = read_typings(SAMPLE)
     require_trainable(typings)
+    assert typings.string == 'quiet morning'
     summary = summarize(typings)
     assert (summary['typings'], summary['users'], summary['keys of the string']) == (880, 110, 13)
     assert summary['duplicate typings'] == 0

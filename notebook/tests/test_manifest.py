@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -249,7 +250,7 @@ def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> 
         'models',
         'typingModel',
     ]
-    assert manifest['formatVersion'] == 1
+    assert manifest['formatVersion'] == 2
     offset = datetime.fromisoformat(manifest['createdAt']).utcoffset()
     assert offset is not None
     assert offset.total_seconds() == 0
@@ -259,7 +260,10 @@ def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> 
         'typings': 29,
         'users': 5,
         'keys': 5,
+        'string': None,
     }
+    with_string = Learned(dataclasses.replace(named.typings, string='knöde'))
+    assert manifest_of(with_string)['dataset']['string'] == 'knöde'
     assert manifest['features'] == {
         'names': [
             f'{series}.{of}' for series in ('HT', 'PPT', 'RRT', 'RPT') for of in ('Mean', 'STD')

@@ -12,6 +12,7 @@ import { featuresRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
 import { identifyRoutes } from './routes/identify.ts'
 import { modelsRoutes } from './routes/models.ts'
+import { pageRoutes } from './routes/page.ts'
 import { predictRoutes } from './routes/predict.ts'
 import { predictBatchRoutes } from './routes/predict-batch.ts'
 import { compileValidator, formatValidationErrors } from './validation.ts'
@@ -98,6 +99,7 @@ export async function buildApp({
   const needsKey = apiKeyHashes.length > 0
   await registerOpenapi(app, { needsKey })
   await app.register(healthRoutes, { health })
+  await app.register(pageRoutes)
   await app.register(async (guarded) => {
     if (needsKey) requireApiKey(guarded, apiKeyHashes)
     await guarded.register(modelsRoutes, { models: requireModels })

@@ -6,7 +6,7 @@ import { type Manifest, ManifestSchema, type ModelName } from './schemas.ts'
 import { compileCheck } from './validation.ts'
 
 /** The manifest's version that this server reads; the notebook's `FORMAT_VERSION`. */
-const FORMAT_VERSION = 1
+const FORMAT_VERSION = 2
 
 const findFault = compileCheck(ManifestSchema, 'manifest')
 

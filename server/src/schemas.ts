@@ -353,7 +353,11 @@ const MANIFEST = {
       sha256: Type.String(),
       typings: Type.Integer(),
       users: Type.Integer(),
-      keys: Type.Integer({ minimum: 2, description: 'K, the keys of the string' })
+      keys: Type.Integer({ minimum: 2, description: 'K, the keys of the string' }),
+      string: Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        description: 'What everybody typed; null where the data does not say'
+      })
     },
     closed
   ),

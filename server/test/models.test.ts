@@ -43,9 +43,9 @@ t.test('a manifest that is cut off is refused', async (t) => {
 
 t.test('a manifest of another version is refused', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
-  manifest.formatVersion = 2
+  manifest.formatVersion = 1
   await save()
-  await t.rejects(loadModels(dir), refused(/is of format version 2, and this server reads 1/))
+  await t.rejects(loadModels(dir), refused(/is of format version 1, and this server reads 2/))
 })
 
 t.test('a manifest that lacks a field, or has one too many, is refused by its place', async (t) => {

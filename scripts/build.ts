@@ -1,0 +1,28 @@
+/** `npm run build`: the service and its page into server/dist/, the one way it is built. */
+import { copyFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { nodeTool, ROOT, run } from './processes.ts'
+
+const PAGE = join(ROOT, 'server', 'page')
+const BUILT_PAGE = join(ROOT, 'server', 'dist', 'page')
+
+/**
+ * Compile, and put what the browser takes as it is beside what was compiled.
+ *
+ * @param options - of `tsc -b`
+ * @returns the exit code
+ */
+export async function build(options: string[] = []): Promise<number> {
+  // The page refers to the service, whose answers it has the types of: both are compiled.
+  const code = await run(nodeTool('tsc'), ['-b', 'server/page', ...options])
+  if (code !== 0) return code
+  for (const file of await readdir(PAGE)) {
+    if (/\.(?:html|css|svg)$/.test(file)) await copyFile(join(PAGE, file), join(BUILT_PAGE, file))
+  }
+  return 0
+}
+
+// import.meta.main is Node 24's.
+if (process.argv[1] === import.meta.filename) {
+  process.exitCode = await build(process.argv.slice(2))
+}

@@ -1,0 +1,104 @@
+import type { Static } from 'typebox'
+import type * as schemas from '../src/schemas.js'
+import type { Typing } from './recorder.ts'
+
+export type Card = Static<typeof schemas.ModelsReply>
+export type Features = schemas.Features
+export type Identification = Static<typeof schemas.IdentifyReply>
+export type ModelName = schemas.ModelName
+export type Prediction = schemas.PredictReply
+export type UserID = schemas.UserID
+export type Verification = Static<typeof schemas.VerifyReply>
+
+/** Candidates that are asked for and shown. */
+const TOP = 5
+
+const KEY = 'keystroke.key'
+
+/** What the service refuses, or that it cannot be reached; the message is a sentence for people. */
+export class ServiceError extends Error {
+  override name = 'ServiceError'
+}
+
+/**
+ * Asks the person for an API key.
+ *
+ * @param wasRefused - whether the last one was not accepted
+ * @returns undefined if they would rather not
+ */
+export type AskKey = (wasRefused: boolean) => Promise<string | undefined>
+
+/** The service, asked over its API alone. */
+export class Service {
+  readonly #askKey: AskKey
+  #asking: Promise<string | undefined> | undefined
+
+  constructor(askKey: AskKey) {
+    this.#askKey = askKey
+  }
+
+  async describeModels(): Promise<Card> {
+    return (await this.#call('models')).json()
+  }
+
+  async computeFeatures(typing: Typing): Promise<Features> {
+    return this.#post('features', typing)
+  }
+
+  async predict(Model: ModelName, features: Features): Promise<Prediction> {
+    return this.#post(`predict?top=${TOP}`, { Model, ...features })
+  }
+
+  async identify(Typings: readonly Typing[]): Promise<Identification> {
+    return this.#post(`identify?top=${TOP}`, { Typings })
+  }
+
+  async verify(UserID: UserID, Typings: readonly Typing[]): Promise<Verification> {
+    return this.#post('verify', { UserID, Typings })
+  }
+
+  /** @returns the answer, a CSV */
+  async predictCsv(Model: ModelName, csv: string, signal: AbortSignal): Promise<string> {
+    const headers = { 'content-type': 'text/csv' }
+    return (
+      await this.#call(`predict/batch?Model=${Model}`, { method: 'POST', headers, body: csv, signal })
+    ).text()
+  }
+
+  async #post<Reply>(path: string, body: object): Promise<Reply> {
+    const headers = { 'content-type': 'application/json' }
+    return (await this.#call(path, { method: 'POST', headers, body: JSON.stringify(body) })).json()
+  }
+
+  async #call(
+    path: string,
+    init: RequestInit & { headers?: Record<string, string> } = {}
+  ): Promise<Response> {
+    for (;;) {
+      const key = sessionStorage.getItem(KEY)
+      const headers = { ...init.headers, ...(key !== null && { 'x-api-key': key }) }
+      const response = await fetch(path, { ...init, headers }).catch((error: unknown) => {
+        if (init.signal?.aborted) throw error
+        throw new ServiceError('The service cannot be reached.')
+      })
+      if (response.ok) return response
+      if (response.status !== 401) throw new ServiceError(await explain(response))
+      // Another call may have got a key since this one was sent.
+      if (sessionStorage.getItem(KEY) !== key) continue
+      // Calls that are refused together ask once.
+      this.#asking ??= this.#askKey(key !== null).finally(() => {
+        this.#asking = undefined
+      })
+      const given = await this.#asking
+      if (given === undefined) throw new ServiceError('The service answers only with a key.')
+      sessionStorage.setItem(KEY, given)
+    }
+  }
+}
+
+/** The sentence of an error in the service's form; of another's, a proxy's for one, its status. */
+async function explain(response: Response): Promise<string> {
+  const reply: { message?: unknown } | undefined = await response.json().catch(() => undefined)
+  const said = typeof reply?.message === 'string' ? reply.message : `status ${response.status}`
+  return `The service refused: ${said}.`
+}

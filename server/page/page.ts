@@ -1,0 +1,52 @@
+/** The page at `/`: asks what is served, then shows each view. */
+import { type Card, Service } from './api.ts'
+import { showBatch } from './batch.ts'
+import { showCard } from './card.ts'
+import { byId } from './dom.ts'
+import { askKey } from './key.ts'
+import { showRecognize } from './recognize.ts'
+import { showRecord } from './record.ts'
+
+const views = [...document.querySelectorAll<HTMLElement>('main > section')]
+const links = [...document.querySelectorAll<HTMLAnchorElement>('nav a[href^="#"]')]
+
+/** Show the view that the address names, the first one if it names none. */
+function showView(): void {
+  const current = views.find(({ id }) => `#${id}` === location.hash) ?? views[0]!
+  for (const view of views) view.hidden = view !== current
+  for (const link of links) {
+    if (link.hash === `#${current.id}`) link.setAttribute('aria-current', 'page')
+    else link.removeAttribute('aria-current')
+  }
+  const title = current.querySelector('h1')
+  document.title = `${title?.textContent} – Keystroke recognition`
+}
+
+function describeServed({ dataset: { name, users, typings, keys, string } }: Card): string {
+  const what = string === null ? `a string of ${keys} keys` : `“${string}”`
+  return `The models learned from ${typings} typings of ${what} by ${users} users, in ${name}.`
+}
+
+window.addEventListener('hashchange', () => {
+  if (location.hash === '#content') return
+  showView()
+  // A screen reader then reads on from the view that was asked for.
+  document.querySelector<HTMLElement>('main > section:not([hidden]) h1')?.focus()
+  scrollTo(0, 0)
+})
+showView()
+
+const service = new Service(askKey)
+try {
+  const card = await service.describeModels()
+  for (const place of document.querySelectorAll('[data-served]')) place.textContent = describeServed(card)
+  showRecognize(service, card)
+  showRecord(card.dataset.string)
+  showCard(card)
+} catch (error) {
+  const failure = byId('failure', HTMLElement)
+  failure.hidden = false
+  failure.textContent = `${(error as Error).message} Reload the page to try again.`
+  showRecord(null)
+}
+showBatch(service)
