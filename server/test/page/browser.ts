@@ -69,7 +69,8 @@ export async function openPage(
     if (/Content.Security.Policy/i.test(message.text())) faults.push(message.text())
   })
   page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) faults.push(request.url())
+    const { origin } = new URL(request.url())
+    if (origin !== new URL(url).origin) faults.push(request.url())
   })
   const cdp = await context.newCDPSession(page)
   await page.goto(url)
