@@ -1,4 +1,4 @@
-/** A browser with real key events, on the page that `npm run build` has put in server/dist/page. */
+/** A browser with real key events; it is served what `npm run build` last put in server/dist/page. */
 import { existsSync } from 'node:fs'
 import {
   type Browser,
