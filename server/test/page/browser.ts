@@ -21,15 +21,17 @@ const PLACES = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe'
 ]
-const found = PLACES.find((place) => existsSync(place))
+
+export const findBrowser = (): string | undefined => PLACES.find((place) => existsSync(place))
 
 /** Why a test that needs a browser is skipped; false where one is there. */
-export const withoutBrowser = found === undefined ? `no Chromium or Chrome is at ${PLACES.join(', ')}` : false
+export const withoutBrowser =
+  findBrowser() === undefined ? `no Chromium or Chrome is at ${PLACES.join(', ')}` : false
 
 /** Start a browser that asks nobody but the pages it is told to; it is closed after the test. */
 export async function openBrowser(t: Test): Promise<Browser> {
   const browser = await chromium.launch({
-    executablePath: found!,
+    executablePath: findBrowser()!,
     args: [
       '--no-sandbox',
       '--disable-gpu',
