@@ -1,29 +1,34 @@
-/** One bounded load, its result as JSON: node autocannon.ts URL FOLDER MODEL CONNECTIONS SECONDS. */
+/** One bounded load, its result as JSON: node autocannon.ts URL FOLDER QUESTION CONNECTIONS SECONDS. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
 
-const [url, folder, model, connections, seconds] = process.argv.slice(2) as [
+const [url, folder, question, connections, seconds] = process.argv.slice(2) as [
   string,
   string,
   string,
   string,
   string
 ]
-const { features } = JSON.parse(await readFile(join(folder, 'requests.json'), 'utf8')) as {
+const { features, typings } = JSON.parse(await readFile(join(folder, 'requests.json'), 'utf8')) as {
   features: number[][]
+  typings: { Press: number[]; Release: number[] }[]
 }
-const requests = features.map(([a, b, c, d, e, f, g, h]) => ({
+const bodies =
+  question === 'identify'
+    ? typings.map((typing) => ({ Typings: [typing] }))
+    : features.map(([a, b, c, d, e, f, g, h]) => ({
+        Model: question,
+        HT: { Mean: a, STD: b },
+        PPT: { Mean: c, STD: d },
+        RRT: { Mean: e, STD: f },
+        RPT: { Mean: g, STD: h }
+      }))
+const requests = bodies.map((body) => ({
   method: 'POST' as const,
-  path: '/predict',
+  path: question === 'identify' ? '/identify' : '/predict',
   headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({
-    Model: model,
-    HT: { Mean: a, STD: b },
-    PPT: { Mean: c, STD: d },
-    RRT: { Mean: e, STD: f },
-    RPT: { Mean: g, STD: h }
-  })
+  body: JSON.stringify(body)
 }))
 
 const result = await autocannon({

@@ -5,7 +5,7 @@ import { InferenceSession } from 'onnxruntime-node'
 import { buildApp } from '../server/src/app.ts'
 import { readManifest } from '../server/src/manifest.ts'
 import type { Models } from '../server/src/models.ts'
-import { type Question, run } from '../server/src/predict.ts'
+import { predict, type Question } from '../server/src/predict.ts'
 import { MODEL_NAMES } from '../server/src/schemas.ts'
 
 const [folder, port] = process.argv.slice(2) as [string, string]
@@ -23,7 +23,7 @@ async function load(): Promise<Models> {
     })
   )
   const alone = entries.map(([name, model]) => {
-    const ask = async (question: Question) => (await run(model, [question]))[0]!
+    const ask = async (question: Question) => (await predict(model, [question]))[0]!
     return [name, { ask }] as const
   })
   // What POST /predict asks for, and no more.

@@ -35,7 +35,16 @@ def main(csv: str, folder: Path) -> None:
             # One SVMClassifier node; with 'ovr' the converter takes minutes for 110 users.
             estimator.decision_function_shape = 'ovo'
         (folder / f'{name}.onnx').write_bytes(plain(name, estimator))
-    rows = {'names': list(FEATURES), 'features': X.tolist(), 'users': labels, 'classes': classes}
+    rows = {
+        'names': list(FEATURES),
+        'features': X.tolist(),
+        'typings': [
+            {'Press': press, 'Release': release}
+            for press, release in zip(typings.press.tolist(), typings.release.tolist(), strict=True)
+        ],
+        'users': labels,
+        'classes': classes,
+    }
     (folder / 'requests.json').write_text(json.dumps(rows))
 
 

@@ -147,8 +147,11 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
     bias[np.triu_indices(C, 1)] = sign * svc.intercept_
     bias -= bias.T
     # The first of a pair wins above zero, the second at zero too; nobody plays against himself.
-    least = np.where(np.tri(C, k=-1) > 0, -np.finfo(np.float32).tiny, 0.0)
-    np.fill_diagonal(least, _FLOAT32_MAX)
+    # d > 0 is written as T[i, j] - T[j, i] > -b[i, j]: one pass over all pairs less.
+    most_lost = -bias.astype(np.float32)
+    second = np.tri(C, k=-1) > 0
+    most_lost[second] = np.nextafter(most_lost[second], np.float32(-np.inf))
+    np.fill_diagonal(most_lost, _FLOAT32_MAX)
 
     # The expanded square cancels; in float32 one label in some 100,000 came out otherwise. float64
     # up to the exponent mends that for 4 us a row, and holds the square of every float32 number.
@@ -159,7 +162,7 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
         'minus_gamma': np.array(-gamma),
         'zero': np.array(0.0),
     }
-    constants = {'coefficients': coefficients, 'bias': bias, 'least': least}
+    constants = {'coefficients': coefficients, 'most_lost': most_lost, 'bias': bias.sum(axis=1)}
     node = helper.make_node
     nodes = [
         node('Cast', [INPUT], ['features_float64'], to=TensorProto.DOUBLE),
@@ -189,18 +192,18 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
         node('Transpose', [sums], ['T'], perm=[1, 0, 2]),
         node('Transpose', ['T'], ['T_turned'], perm=[0, 2, 1]),
         node('Sub', ['T', 'T_turned'], ['difference']),
-        node('Add', ['difference', 'bias'], ['decisions']),
-        node('Greater', ['decisions', 'least'], ['won']),
+        node('Greater', ['difference', 'most_lost'], ['won']),
         node('Cast', ['won'], ['won_as_number'], to=TensorProto.FLOAT),
         node('ReduceSum', ['won_as_number', 'last_axis'], ['votes'], keepdims=0),
         node('ArgMax', ['votes'], [LABEL], axis=1, keepdims=0),
+        node('ReduceSum', ['difference', 'last_axis'], ['differences'], keepdims=0),
     ]
     if C == 2:
-        nodes.append(node('ReduceSum', ['decisions', 'last_axis'], [SCORES], keepdims=0))
+        nodes.append(node('Add', ['differences', 'bias'], [SCORES]))
     else:
         constants |= {'one': np.array(1.0), 'three': np.array(3.0)}
         nodes += [
-            node('ReduceSum', ['decisions', 'last_axis'], ['confidence'], keepdims=0),
+            node('Add', ['differences', 'bias'], ['confidence']),
             node('Abs', ['confidence'], ['magnitude']),
             node('Add', ['magnitude', 'one'], ['magnitude_1']),
             node('Mul', ['magnitude_1', 'three'], ['bound']),

@@ -196,6 +196,35 @@ def reliability(probabilities: Floats, y: Ints, weights: Floats | None = None) -
     )
 
 
+CALIBRATED_DRAWS = 500
+
+
+def error_if_calibrated(probabilities: Floats) -> tuple[float, float]:
+    """Return the calibration error that probabilities would show by chance if they were right.
+
+    Few typings never come out as often as they should, so that the error of none is zero: an error
+    below the second number tells nothing against the probabilities.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (N, C)
+
+    Returns
+    -------
+    mean, high : float
+        Mean and 95 % quantile of the error, over users drawn from the probabilities themselves.
+    """
+    rng = np.random.default_rng(SEED)
+    upto = probabilities.cumsum(axis=1)
+    last = probabilities.shape[1] - 1
+    errors = []
+    for _ in range(CALIBRATED_DRAWS):
+        # The rounded sum of a row may be a little less than what is drawn.
+        drawn = (upto < rng.random((len(upto), 1))).sum(axis=1).clip(max=last)
+        errors.append(reliability(probabilities, drawn).error)
+    return float(np.mean(errors)), float(np.quantile(errors, 0.95))
+
+
 Interval = tuple[float, float]
 
 

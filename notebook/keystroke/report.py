@@ -24,6 +24,7 @@ from keystroke.evaluate import Fold, repetition_folds
 from keystroke.protocols import (
     RECOGNISERS,
     TWO_TYPINGS,
+    TYPING_MODEL,
     Recogniser,
     Sample,
     first_and_last,
@@ -37,6 +38,7 @@ from keystroke.rates import (
     Answers,
     as_json,
     concatenate,
+    error_if_calibrated,
     intervals,
     reliability,
     summarize,
@@ -165,6 +167,11 @@ def measure(
         'rates': summarize(answers),
         'intervals': intervals(answers),
         'seconds': seconds,
+        **(
+            {}
+            if answers.probabilities is None
+            else {'errorIfCalibrated': error_if_calibrated(answers.probabilities)}
+        ),
     }
 
 
@@ -237,6 +244,11 @@ def print_rates(title: str, rows: dict[str, dict[str, Any]]) -> None:
         ranges = [f'{spans[k][0]:.3f}-{spans[k][1]:.3f}' if k in spans else '' for k in COLUMNS]
         table += [[name, *values, f'{row["seconds"]:.1f}'], ['', *ranges, '']]
     print_table(title, ['', *COLUMNS.values(), 's'], table)
+    mean, high = rows[TYPING_MODEL]['errorIfCalibrated']
+    print(
+        f'  On so few typings the ECE of a {TYPING_MODEL} whose probabilities were exactly right '
+        f'would be {mean:.3f}, and below {high:.3f} in 95 of 100 cases.'
+    )
 
 
 def print_strangers(found: dict[str, float]) -> None:

@@ -13,6 +13,7 @@ from keystroke.rates import (
     concatenate,
     equal_error_rate,
     equal_error_rates_by_user,
+    error_if_calibrated,
     frr_at,
     intervals,
     ranks_of,
@@ -193,6 +194,16 @@ def test_a_recogniser_without_probabilities_has_no_calibration_error() -> None:
     assert 'ECE' not in summarize(without)
     assert concatenate([without, without]).probabilities is None
     assert summarize(concatenate([answers, answers]))['rank1'] == summarize(answers)['rank1']
+
+
+def test_few_typings_show_a_calibration_error_by_chance_and_many_hardly_any() -> None:
+    # Half sure of one of two users: right in n of N cases by a binomial law, whose mean distance
+    # from one half is sqrt(1 / (2 pi N)).
+    few, _ = error_if_calibrated(np.full((50, 2), 0.5))
+    assert few == pytest.approx(np.sqrt(1 / (2 * np.pi * 50)), rel=0.1)
+    many, high = error_if_calibrated(np.full((20_000, 2), 0.5))
+    assert many < high < 0.01
+    assert error_if_calibrated(np.eye(3)) == (0.0, 0.0)
 
 
 def test_what_json_has_no_number_for_becomes_null() -> None:

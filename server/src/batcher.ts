@@ -7,8 +7,9 @@ interface Waiting<Question, Answer> {
 }
 
 /**
- * Gathers the questions of one turn of the event loop into one run. Calling the model costs more than
- * a row does, so what arrives together shares the call; what arrives alone waits for nobody.
+ * Gathers questions into one run, for as long as each turn of the event loop brings more of them.
+ * Calling the model costs more than a row does, so what arrives together shares the call; what arrives
+ * alone waits for nobody.
  */
 export class Batcher<Question, Answer> {
   readonly #run: (questions: Question[]) => Promise<Answer[]>
@@ -17,7 +18,7 @@ export class Batcher<Question, Answer> {
 
   /**
    * @param run - answers so many questions at once, in their order
-   * @param most - questions a run takes
+   * @param most - questions a run takes; so many wait for no more
    */
   constructor(run: (questions: Question[]) => Promise<Answer[]>, most: number) {
     this.#run = run
@@ -25,7 +26,7 @@ export class Batcher<Question, Answer> {
   }
 
   /**
-   * Ask together with whoever asks in the same turn.
+   * Ask together with whoever asks now.
    *
    * @param isCancelled - asked just before the run; who is gone by then costs no row, and gets no answer
    * @throws what the run that it shared failed with
@@ -34,8 +35,18 @@ export class Batcher<Question, Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ question, isCancelled, resolve, reject })
       // The check phase follows the poll phase, in which all requests that are there have been read.
-      if (this.#waiting.length === 1) setImmediate(() => this.#flush())
+      if (this.#waiting.length === 1) setImmediate(() => this.#gather(0))
     })
+  }
+
+  /**
+   * Wait one more turn if this one brought somebody. 32 clients' requests arrive over three turns: with a run
+   * a turn, batches were of 13 rather than 32. A turn that brings nothing takes microseconds.
+   */
+  #gather(before: number): void {
+    const now = this.#waiting.length
+    if (now > before && now < this.#most) setImmediate(() => this.#gather(now))
+    else this.#flush()
   }
 
   #flush(): void {

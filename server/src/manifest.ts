@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Value } from 'typebox/value'
 import { FEATURE_NAMES } from './predict.ts'
 import { type Manifest, ManifestSchema, type ModelName } from './schemas.ts'
+import { compileCheck } from './validation.ts'
 
 /** The manifest's version that this server reads; the notebook's `FORMAT_VERSION`. */
 const FORMAT_VERSION = 2
+
+const findFault = compileCheck(ManifestSchema, 'manifest')
 
 /** Models that cannot be served; the message is one sentence that says what to do. */
 export class ModelsError extends Error {
@@ -27,22 +29,21 @@ export async function readManifest(folder: string): Promise<Manifest> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new ModelsError(`${path}: ${error}.`)
     throw new ModelsError(`There is no ${path}; npm run train makes one.`)
   }
-  let manifest: unknown
+  let document: unknown
   try {
-    manifest = JSON.parse(text)
+    document = JSON.parse(text)
   } catch {
     throw new ModelsError(`${path} is damaged: it is not JSON; npm run train makes a new one.`)
   }
-  const version = (manifest as { formatVersion?: unknown } | null)?.formatVersion
+  const version = (document as { formatVersion?: unknown } | null)?.formatVersion
   if (version !== FORMAT_VERSION) {
     throw new ModelsError(
       `${path} is of format version ${version}, and this server reads ${FORMAT_VERSION}; npm run train makes one.`
     )
   }
-  if (!Value.Check(ManifestSchema, manifest)) {
-    const fault = Value.Errors(ManifestSchema, manifest)[0]
-    throw new ModelsError(`${path} is damaged at ${fault?.instancePath || 'its top'}: ${fault?.message}.`)
-  }
+  const fault = findFault(document)
+  if (fault !== undefined) throw new ModelsError(`${path} is damaged: ${fault}.`)
+  const manifest = document as Manifest
   if (manifest.features.names.join() !== FEATURE_NAMES.join()) {
     throw new ModelsError(
       `${path} is of the features ${manifest.features.names}, and this server computes ${FEATURE_NAMES}.`

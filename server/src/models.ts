@@ -1,12 +1,16 @@
 import { InferenceSession } from 'onnxruntime-node'
 import { Batcher } from './batcher.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
-import { MAX_ROWS_PER_RUN, type Model, type Prediction, predict, type Question, run } from './predict.ts'
-import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES } from './schemas.ts'
-import { scoreTypings, type TypingModel } from './typing-model.ts'
+import { type Model, type Prediction, predict, type Question } from './predict.ts'
+import type { Recognizer } from './recognize.ts'
+import { type Features, type Manifest, MODEL_NAMES, type ModelName, SERIES, type Typing } from './schemas.ts'
+import { scoreQuestions, scoreTypings, type TypingModel } from './typing-model.ts'
 
 /** What rounding to float32 explains; the notebook's `MAX_SCORE_DIFFERENCE`. */
 const MAX_SCORE_DIFFERENCE = 1e-3
+
+/** Requests answered together; with this many, one more saves nothing, and the first have waited 1 ms. */
+const MAX_BATCH = 64
 
 // Its Linux and macOS packages otherwise tell their maker of every session. Read when the first one is made.
 process.env.ORT_DISABLE_TELEMETRY = '1'
@@ -18,8 +22,8 @@ export interface Models {
   byName: Record<ModelName, Model>
   /** For a typing at a time: those that arrive together share a run. */
   batchers: Record<ModelName, Batcher<Question, Prediction>>
-  /** From raw times to a score for every user. */
-  typing: TypingModel
+  /** From raw times to a score for every user; who asks at the same time shares a run. */
+  typing: Recognizer
   /** Release the sessions' memory. */
   close(): Promise<void>
 }
@@ -38,18 +42,31 @@ export async function loadModels(folder: string): Promise<Models> {
   const typing = await loadTypingModel(folder, manifest)
   const batchers = entries.map(
     ([name, model]) =>
-      [name, new Batcher((questions: Question[]) => run(model, questions), MAX_ROWS_PER_RUN)] as const
+      [name, new Batcher((questions: Question[]) => predict(model, questions), MAX_BATCH)] as const
   )
   return {
     manifest,
     byName: Object.fromEntries(entries) as Models['byName'],
     batchers: Object.fromEntries(batchers) as Models['batchers'],
-    typing,
+    typing: toRecognizer(typing),
     close: async () => {
       await Promise.all(
         [typing, ...entries.map(([, model]) => model)].map(({ session }) => session.release())
       )
     }
+  }
+}
+
+/** Have all who ask a typing model at the same time share a run. */
+export function toRecognizer(model: TypingModel): Recognizer {
+  const batcher = new Batcher(
+    (questions: (readonly Typing[])[]) => scoreQuestions(model, questions),
+    MAX_BATCH
+  )
+  return {
+    classes: model.classes,
+    decisions: model.decisions,
+    score: (typings, isCancelled) => batcher.ask(typings, isCancelled)
   }
 }
 

@@ -1,4 +1,5 @@
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
+import { rank } from './rank.ts'
 import { type Features, SERIES, type UserID } from './schemas.ts'
 
 /** Columns of the models' input, in their order. */
@@ -6,9 +7,12 @@ export const FEATURE_NAMES = SERIES.flatMap((series) => [`${series}.Mean`, `${se
 
 /**
  * Rows a run computes at most. onnxruntime-node computes on the main thread (microsoft/onnxruntime
- * issue 19611), so this bounds how long everybody else waits: about 10 ms with the slowest model.
+ * issue 19611), so this bounds how long everybody else waits: about 1 ms with the slowest model. More
+ * are no faster, as tensors of 110 users then outgrow a core's cache: SVM takes 20 us a row of 16, and
+ * 25 to 50 of 64. A worker thread would spare others this wait, for a copy of every answer and a second
+ * event loop: beside a CSV of 100,000 rows `npm run bench` finds no need of it.
  */
-export const MAX_ROWS_PER_RUN = 64
+const MAX_ROWS_PER_RUN = 16
 
 /** An ONNX session and what its class indices mean. */
 export interface Model {
@@ -49,11 +53,7 @@ export async function predict(model: Model, questions: readonly Question[]): Pro
   return predictions
 }
 
-/** The same in a single run: for `MAX_ROWS_PER_RUN` questions at most. */
-export async function run(
-  { session, classes }: Model,
-  questions: readonly Question[]
-): Promise<Prediction[]> {
+async function run({ session, classes }: Model, questions: readonly Question[]): Promise<Prediction[]> {
   const features = new Tensor('float32', toInput(questions), [questions.length, FEATURE_NAMES.length])
   const ranked = questions.some(({ top }) => top !== undefined)
   const outputs = await session.run({ features }, ranked ? ['label', 'scores'] : ['label'])
@@ -63,7 +63,8 @@ export async function run(
     const UserID = classes[Number(label[row])]!
     if (top === undefined) return { UserID }
     const own = scores.subarray(row * classes.length, (row + 1) * classes.length)
-    return { UserID, Candidates: rank(own, classes, top) }
+    const Candidates = rank(own, top).map((index) => ({ UserID: classes[index]!, Score: own[index]! }))
+    return { UserID, Candidates }
   })
 }
 
@@ -77,11 +78,4 @@ function toInput(questions: readonly Question[]): Float32Array {
     }
   }
   return input
-}
-
-/** Equal scores stay in the order of the classes, as scikit-learn's arg max has them. */
-function rank(scores: Float32Array, classes: readonly UserID[], top: number): Candidate[] {
-  return Array.from(scores, (Score, index) => ({ UserID: classes[index]!, Score }))
-    .sort((a, b) => b.Score - a.Score)
-    .slice(0, top)
 }

@@ -1,6 +1,17 @@
 import { errors } from './errors.ts'
+import { rank } from './rank.ts'
 import type { Typing, UserID } from './schemas.ts'
-import { scoreTypings, type TypingModel } from './typing-model.ts'
+import type { TypingModel } from './typing-model.ts'
+
+/** What the typing model is asked by, and how its scores are read. */
+export interface Recognizer extends Pick<TypingModel, 'classes' | 'decisions'> {
+  /**
+   * Give each typing's score for every user.
+   *
+   * @param isCancelled - asked just before the run; who is gone by then gets no answer
+   */
+  score(typings: readonly Typing[], isCancelled?: () => boolean): Promise<Float32Array[]>
+}
 
 export interface Identification {
   UserID: UserID
@@ -24,21 +35,21 @@ export interface Verification {
  * @param top - candidates to give, best first
  */
 export async function identify(
-  model: TypingModel,
+  model: Recognizer,
   typings: readonly Typing[],
-  top: number
+  top: number,
+  isCancelled?: () => boolean
 ): Promise<Identification> {
-  const { scores, temperature, unknownThreshold } = await read(model, typings)
-  const best = Math.max(...scores)
-  const shares = scores.map((score) => Math.exp((score - best) / temperature))
-  const sum = shares.reduce((a, b) => a + b)
-  const Candidates = Array.from(shares, (share, i) => ({
-    UserID: model.classes[i]!,
-    Probability: share / sum
+  const { scores, temperature, unknownThreshold } = await read(model, typings, isCancelled)
+  const candidates = rank(scores, top)
+  const best = scores[candidates[0]!]!
+  let sum = 0
+  for (const score of scores) sum += Math.exp((score - best) / temperature)
+  const Candidates = candidates.map((index) => ({
+    UserID: model.classes[index]!,
+    Probability: Math.exp((scores[index]! - best) / temperature) / sum
   }))
-    .sort((a, b) => b.Probability - a.Probability)
-    .slice(0, top)
-  return { UserID: model.classes[scores.indexOf(best)]!, Known: best > unknownThreshold, Candidates }
+  return { UserID: Candidates[0]!.UserID, Known: best > unknownThreshold, Candidates }
 }
 
 /**
@@ -48,20 +59,21 @@ export async function identify(
  * @throws USER_UNKNOWN if the model knows no such user
  */
 export async function verify(
-  model: TypingModel,
+  model: Recognizer,
   typings: readonly Typing[],
-  userID: UserID
+  userID: UserID,
+  isCancelled?: () => boolean
 ): Promise<Verification> {
   const claimed = model.classes.indexOf(userID)
   if (claimed < 0) throw new errors.USER_UNKNOWN(JSON.stringify(userID))
-  const { scores, temperature, threshold } = await read(model, typings)
+  const { scores, temperature, threshold } = await read(model, typings, isCancelled)
   const Score = evidence(scores, claimed, temperature)
   return { UserID: userID, Match: Score > threshold, Score, Threshold: threshold }
 }
 
 /** Mean scores of the typings, and how scores of so many are read. */
-async function read(model: TypingModel, typings: readonly Typing[]) {
-  const rows = await scoreTypings(model, typings)
+async function read(model: Recognizer, typings: readonly Typing[], isCancelled?: () => boolean) {
+  const rows = await model.score(typings, isCancelled)
   const scores = Float64Array.from(model.classes, (_, user) => {
     let sum = 0
     for (const row of rows) sum += row[user]!
@@ -76,11 +88,14 @@ async function read(model: TypingModel, typings: readonly Typing[]) {
  * `evidence` of `notebook/keystroke/typing_model.py`.
  */
 function evidence(scores: Float64Array, user: number, temperature: number): number {
-  const others = scores.filter((_, other) => other !== user)
+  let others = Number.NEGATIVE_INFINITY
+  for (const [other, score] of scores.entries()) if (other !== user) others = Math.max(others, score)
   // The largest exponent is taken out, so that none overflows.
-  const most = Math.max(0, ...others) / temperature
+  const most = Math.max(0, others) / temperature
   let sum = 0
-  for (const score of others) sum += Math.exp(score / temperature - most)
-  const everybodyElse = most + Math.log((0.5 * sum) / others.length + 0.5 * Math.exp(-most))
+  for (const [other, score] of scores.entries()) {
+    if (other !== user) sum += Math.exp(score / temperature - most)
+  }
+  const everybodyElse = most + Math.log((0.5 * sum) / (scores.length - 1) + 0.5 * Math.exp(-most))
   return scores[user]! / temperature - everybodyElse
 }

@@ -25,6 +25,17 @@ const validators = {
 export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
   (httpPart === 'querystring' ? validators.querystring : validators.body).compile(schema)
 
+/**
+ * Compile a schema for a document that is no request.
+ *
+ * @param name - what the document is called in sentences
+ * @returns says the first fault in a sentence that names the field and why; undefined if there is none
+ */
+export function compileCheck(schema: object, name: string): (document: unknown) => string | undefined {
+  const check = validators.body.compile(schema)
+  return (document) => (check(document) ? undefined : describe(check.errors![0]!, name))
+}
+
 /** Fastify's schema error formatter: one sentence that names the field and why, without its value. */
 export function formatValidationErrors(faults: FastifySchemaValidationError[], part: string): Error {
   const fault = faults[0] as unknown as ErrorObject

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { buildApp } from '../src/app.ts'
 import { loadModels, type Models } from '../src/models.ts'
+import { MODEL_NAMES } from '../src/schemas.ts'
 import { folder, REQUEST, readyApp } from './fixtures.ts'
 
 t.test('before the models are loaded the service is alive and not ready', async (t) => {
@@ -33,6 +34,32 @@ t.test('models that cannot be loaded never make the service ready', async (t) =>
   const app = await buildApp({ models: Promise.reject(new Error('spoilt')) })
   t.teardown(() => app.close())
   t.equal((await app.inject('/health/ready')).statusCode, 503)
+})
+
+t.test('a service that closes with more requests waiting than a run takes answers them all', async (t) => {
+  const app = await readyApp()
+  const accepted = new Promise<void>((resolve) => {
+    let count = 0
+    app.addHook('preValidation', async () => {
+      if (++count === 200) resolve()
+    })
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const answers = Array.from({ length: 200 }, async (_, i) => {
+    const body = JSON.stringify({ ...REQUEST, Model: MODEL_NAMES[i % 3] })
+    const reply = await fetch(`${url}/predict`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body
+    })
+    return [reply.status, ((await reply.json()) as { Model: string }).Model]
+  })
+  await accepted
+  await app.close()
+  t.same(
+    await Promise.all(answers),
+    answers.map((_, i) => [200, MODEL_NAMES[i % 3]])
+  )
 })
 
 t.test('an unknown path or method is 404 in the documented form', async (t) => {

@@ -20,20 +20,43 @@ t.test('questions of one turn share a run, and each gets its own answer', async 
   t.same(runs, [[3, 1, 2]])
 })
 
-t.test('a lone question is run in the turn in which it came', async (t) => {
+t.test('a lone question is run after one turn that brings no other', async (t) => {
   const { batcher, runs } = doubling()
   const answer = batcher.ask(5)
+  await turn()
   await turn()
   t.same(runs, [[5]])
   t.equal(await answer, 10)
 })
 
-t.test('questions of a later turn do not wait for an earlier run', async (t) => {
+t.test('questions share a run for as long as each turn brings more', async (t) => {
   const { batcher, runs } = doubling()
-  const first = batcher.ask(1)
+  const answers = [batcher.ask(1)]
   await turn()
-  const second = batcher.ask(2)
-  t.same(await Promise.all([first, second]), [2, 4])
+  answers.push(batcher.ask(2))
+  await turn()
+  answers.push(batcher.ask(3))
+  t.same(await Promise.all(answers), [2, 4, 6])
+  t.same(runs, [[1, 2, 3]])
+})
+
+t.test('so many as a run takes wait for no more', async (t) => {
+  const { batcher, runs } = doubling(4)
+  for (const number of [1, 2, 3, 4]) void batcher.ask(number)
+  await turn()
+  t.same(runs, [[1, 2, 3, 4]])
+})
+
+t.test('a question of a later turn does not wait for an earlier run', async (t) => {
+  const runs: number[][] = []
+  const batcher = new Batcher((numbers: number[]) => {
+    runs.push(numbers)
+    return numbers[0] === 1 ? new Promise<number[]>(() => {}) : Promise.resolve(numbers)
+  }, 4)
+  void batcher.ask(1)
+  await turn()
+  await turn()
+  t.equal(await batcher.ask(2), 2)
   t.same(runs, [[1], [2]])
 })
 

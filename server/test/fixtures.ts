@@ -23,6 +23,9 @@ export const withoutChallenge = existsSync(CSVS.challenge)
   ? false
   : 'the challenge’s data, ../shared/data/Train_keystroke.csv, is not here'
 
+/** Whose typings are split by time: people's where they are here. */
+export const FIRST_AND_LAST: FixtureName = withoutChallenge === false ? 'challenge' : 'sample'
+
 export interface Oracle {
   true: UserID[]
   press: number[][]
@@ -58,6 +61,24 @@ export async function prepareFixtures(): Promise<void> {
     await rm(folder(name), { recursive: true, force: true })
     await rename(scratch, folder(name))
   }
+  await prepareFirstAndLast(FIRST_AND_LAST)
+}
+
+/**
+ * Train on the first three quarters of each user's typings, unless it was done since the code or data changed.
+ *
+ * @returns the folder of manifest.json, models and last.json, which has the other quarter
+ */
+export async function prepareFirstAndLast(name: FixtureName): Promise<string> {
+  const prepared = `${folder(name)}-first`
+  if (existsSync(prepared)) return prepared
+  const scratch = await mkdtemp(join(CACHE, 'training-'))
+  const split = await run(PYTHON, ['server/test/first_and_last.py', CSVS[name], scratch], { env: PYTHON_ENV })
+  if (split !== 0 || (await train([join(scratch, 'first.csv'), '--models', scratch])) !== 0) {
+    throw new Error(`no models of the first typings of ${CSVS[name]} to test with`)
+  }
+  await rename(scratch, prepared)
+  return prepared
 }
 
 /** Folder of manifest.json and models. */

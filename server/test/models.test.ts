@@ -52,7 +52,7 @@ t.test('a manifest that lacks a field, or has one too many, is refused by its pl
   const { dir, manifest, save } = await copyModels(t)
   Object.assign(manifest.models.RF, { extra: 1 })
   await save()
-  await t.rejects(loadModels(dir), refused(/is damaged at \/models\/RF/))
+  await t.rejects(loadModels(dir), refused(/is damaged: manifest\.models\.RF/))
 })
 
 t.test('a manifest of other features is refused', async (t) => {

@@ -60,7 +60,7 @@ t.test('a row is answered alike alone and among more rows than a run takes', asy
   const rows = Array.from({ length: 150 }, (_, row) => ({ features: features(python, row), top: 3 }))
   for (const model of MODEL_NAMES) {
     const together = await predict(models.byName[model], rows)
-    for (const row of [0, 63, 64, 149]) {
+    for (const row of [0, 15, 16, 149]) {
       t.same(await predict(models.byName[model], [rows[row]!]), [together[row]], `${model}, row ${row}`)
     }
   }

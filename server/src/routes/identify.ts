@@ -32,10 +32,10 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
         response: { 200: IdentifyReply, '4xx': ErrorReply, '5xx': ErrorReply }
       }
     },
-    ({ body, query }) => {
+    ({ body, query, raw }) => {
       const { typing, manifest } = models()
       checkTypings(body.Typings, manifest.dataset.keys)
-      return identify(typing, body.Typings, query.top ?? TOP)
+      return identify(typing, body.Typings, query.top ?? TOP, () => raw.socket.destroyed)
     }
   )
 
@@ -52,10 +52,10 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
         response: { 200: VerifyReply, '4xx': ErrorReply, '5xx': ErrorReply }
       }
     },
-    ({ body }) => {
+    ({ body, raw }) => {
       const { typing, manifest } = models()
       checkTypings(body.Typings, manifest.dataset.keys)
-      return verify(typing, body.Typings, body.UserID)
+      return verify(typing, body.Typings, body.UserID, () => raw.socket.destroyed)
     }
   )
 }

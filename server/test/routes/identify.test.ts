@@ -157,3 +157,17 @@ t.test('bad input is refused with the field and the reason', async (t) => {
     'and good input is answered as before'
   )
 })
+
+t.test('who asks at the same time gets an own answer, of however many typings', async (t) => {
+  const questions = Array.from({ length: 100 }, (_, i) => ({
+    Typings: Array.from({ length: 1 + (i % 3) }, (_, j) => typing(python, 8 * i + j))
+  }))
+  const together = await Promise.all(questions.map((question) => post('/identify', question)))
+  for (const [i, question] of questions.entries()) {
+    const alone = await post('/identify', question)
+    t.equal(together[i]!.statusCode, 200)
+    const [a, b] = [together[i]!.json(), alone.json()]
+    t.same([a.UserID, a.Known], [b.UserID, b.Known])
+    t.ok(close(a.Candidates[0].Probability, b.Candidates[0].Probability))
+  }
+})

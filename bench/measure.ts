@@ -1,0 +1,117 @@
+/** A server as a process of its own, a load on it, and what it takes, for all benchmarks here. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT } from '../scripts/processes.ts'
+
+/** The server's core and the load generator's; without taskset they share what there is. */
+export const CORES = ['0', '1'] as const
+export const PINNED = spawnSync('taskset', ['-c', CORES[1], 'true']).status === 0
+
+/** Of the process times in /proc. */
+const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+
+export interface Server {
+  name: string
+  command: string[]
+  env?: Record<string, string>
+}
+
+export interface Running {
+  url: string
+  child: ChildProcess
+  /** From process start to ready, ms. */
+  startMs: number
+}
+
+/** What came of a load. */
+export interface Loaded {
+  perSecond: number
+  perCpuSecond: number
+  cpuMsPer1000: number
+  p50: number
+  p99: number
+  mean: number
+  rssMb: number
+}
+
+/** The command that runs a script of this folder as it is. */
+export const tsx = (script: string) => [process.execPath, '--import', 'tsx', join(ROOT, 'bench', script)]
+
+export async function must(code: Promise<number>): Promise<void> {
+  if ((await code) !== 0) throw new Error('the preparation failed; see above')
+}
+
+export function pin(core: string, command: string[]): [string, string[]] {
+  const [first, ...rest] = PINNED ? ['taskset', '-c', core, ...command] : command
+  return [first!, rest]
+}
+
+/** Start a server on its core, and wait until it is ready. */
+export async function startServer({ name, command, env }: Server, port: number): Promise<Running> {
+  const started = performance.now()
+  const child = spawn(...pin(CORES[0], command), {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit']
+  })
+  const url = `http://127.0.0.1:${port}`
+  while (!(await fetch(`${url}/health/ready`).catch(() => undefined))?.ok) {
+    if (child.exitCode !== null) throw new Error(`${name} ended`)
+    await new Promise((next) => setTimeout(next, 5))
+  }
+  return { url, child, startMs: performance.now() - started }
+}
+
+/**
+ * Load a server with real requests from the other core.
+ *
+ * @param folder - of requests.json
+ * @param question - what autocannon.ts asks
+ */
+export async function load(
+  { url, child }: Running,
+  folder: string,
+  question: string,
+  connections: number,
+  seconds: number
+): Promise<Loaded> {
+  const before = cpuSeconds(child.pid!)
+  const [command, args] = pin(CORES[1], [
+    ...tsx('autocannon.ts'),
+    url,
+    folder,
+    question,
+    String(connections),
+    String(seconds)
+  ])
+  const generator = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  generator.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  await once(generator, 'close')
+  const cpu = cpuSeconds(child.pid!) - before
+  const result = JSON.parse(output)
+  if (result.failed > 0) throw new Error(`${result.failed} requests failed`)
+  return {
+    perSecond: result.requests / result.seconds,
+    perCpuSecond: result.requests / cpu,
+    cpuMsPer1000: (cpu / result.requests) * 1e6,
+    p50: result.p50,
+    p99: result.p99,
+    mean: result.mean,
+    rssMb: rss(child.pid!)
+  }
+}
+
+/** User and system time of a process, from /proc (proc_pid_stat(5), fields 14 and 15). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+export function rss(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
+}
