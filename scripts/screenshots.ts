@@ -15,9 +15,9 @@ const shots: [
   scheme: 'light' | 'dark',
   show: typeof recognize
 ][] = [
-  ['page-light', 1040, 880, 'light', recognize],
-  ['page-dark', 1040, 820, 'dark', model],
-  ['page-record', 1040, 700, 'light', record],
+  ['page-light', 1040, 900, 'light', recognize],
+  ['page-dark', 1040, 680, 'dark', model],
+  ['page-record', 1040, 620, 'light', record],
   ['page-phone', 360, 780, 'dark', recognize]
 ]
 

@@ -1,8 +1,8 @@
 import { html, svg, table } from './dom.ts'
 import type { Key } from './recorder.ts'
 
-const LANE = 19
-const BAR = 11
+const LANE = 22
+const BAR = 13
 const AXIS = 22
 const LABELS = 26
 const RIGHT = 12
