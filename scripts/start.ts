@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 import { ConfigError, readConfig } from '../server/src/config.ts'
 import { ModelsError, readManifest, readModelFile } from '../server/src/manifest.ts'
 import { type Manifest, MODEL_NAMES, SERIES } from '../server/src/schemas.ts'
@@ -77,9 +77,19 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
     throw new ModelsError(`${csv} cannot be read: ${error.message}.`)
   })
   const sha256 = createHash('sha256').update(bytes).digest('hex')
-  return sha256 === manifest.dataset.sha256
-    ? undefined
-    : `The models there are of ${manifest.dataset.name}, and not of this ${csv}.`
+  const { dataset } = manifest
+  if (sha256 !== dataset.sha256) return `The models there are of ${dataset.name}, and not of this ${csv}.`
+  if ((await readString(csv)) !== dataset.string) {
+    return `The text file beside ${csv} says another string than when the models there were trained.`
+  }
+  return undefined
+}
+
+/** The string from the text file beside a CSV, as `notebook/keystroke/data.py` reads it; null without one. */
+async function readString(csv: string): Promise<string | null> {
+  const { dir, name } = parse(csv)
+  const text = await readFile(join(dir, `${name}.txt`), 'utf8').catch(() => null)
+  return text?.replace(/^\ufeff|\r?\n$/g, '') ?? null
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { prepareFixtures } from '../server/test/fixtures.ts'
+import { build } from './build.ts'
 import { ended, nodeTool, PYTHON, PYTHON_ENV, ROOT } from './processes.ts'
 
 interface Count {
@@ -23,6 +24,8 @@ const python = await count('pytest', PYTHON, ['-m', 'pytest'], 'notebook', async
   }
 })
 
+// What the browser's tests are served.
+if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
 await prepareFixtures()
 await mkdir(join(ROOT, '.tap'), { recursive: true })
 const node = await count('tap', nodeTool('tap'), [`--output-file=${results}`], '.', async () => {

@@ -39,8 +39,8 @@ export function showRecord(string: string | null): void {
       person.focus()
       person.select()
     } else {
-      const of = count < wanted ? `${count} of ${wanted}` : `${count}, more than the ${wanted} wanted`
-      field.say(`Recorded: ${of} of ${name}. Again.`, 'good')
+      const of = count < wanted ? `${count} of ${wanted}` : `${count}, more than ${wanted}`
+      field.say(`Recorded: ${name}, ${of}. Again.`, 'good')
     }
   })
 

@@ -1,8 +1,8 @@
 import { html, svg, table } from './dom.ts'
 import type { Key } from './recorder.ts'
 
-const LANE = 19
-const BAR = 11
+const LANE = 22
+const BAR = 13
 const AXIS = 22
 const LABELS = 26
 const RIGHT = 12
@@ -29,9 +29,10 @@ export class Timeline {
     this.#characters = [...string].map(name)
     this.#svg.setAttribute('aria-label', 'Time line of the keys; the arrow keys go from key to key')
     this.element = html('div', { class: 'times' }, this.#svg, this.#detail, this.#table)
-    this.#svg.addEventListener('keydown', (event) => this.#move(event))
-    this.#svg.addEventListener('focusin', (event) => this.#tell(event.target))
-    this.#svg.addEventListener('pointerover', (event) => this.#tell(event.target))
+    // Around the drawing: Tab would stop at an SVG that itself listens for the focus.
+    this.element.addEventListener('keydown', (event) => this.#move(event))
+    this.element.addEventListener('focusin', (event) => this.#tell(event.target))
+    this.element.addEventListener('pointerover', (event) => this.#tell(event.target))
     new ResizeObserver(() => this.#draw()).observe(this.#svg)
     this.show([])
   }
@@ -124,6 +125,7 @@ export class Timeline {
   }
 
   #move(event: KeyboardEvent): void {
+    if (!(event.target instanceof SVGRectElement)) return
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key]
     if (step === undefined) return
     event.preventDefault()

@@ -84,6 +84,8 @@ export async function prepareFirstAndLast(name: FixtureName): Promise<string> {
 /** Folder of manifest.json and models. */
 export function folder(name: FixtureName): string {
   const digest = createHash('sha256').update(readFileSync(CSVS[name]))
+  const string = CSVS[name].replace(/csv$/, 'txt')
+  if (existsSync(string)) digest.update(readFileSync(string))
   const sources = join(ROOT, 'notebook', 'keystroke')
   for (const file of readdirSync(sources).sort()) {
     if (file.endsWith('.py')) digest.update(readFileSync(join(sources, file)))

@@ -1,4 +1,4 @@
-/** A browser with real key events, on the page that `npm run build` has put in server/dist/page. */
+/** A browser with real key events; it is served what `npm run build` last put in server/dist/page. */
 import { existsSync } from 'node:fs'
 import {
   type Browser,
@@ -21,15 +21,17 @@ const PLACES = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe'
 ]
-const found = PLACES.find((place) => existsSync(place))
+
+export const findBrowser = (): string | undefined => PLACES.find((place) => existsSync(place))
 
 /** Why a test that needs a browser is skipped; false where one is there. */
-export const withoutBrowser = found === undefined ? `no Chromium or Chrome is at ${PLACES.join(', ')}` : false
+export const withoutBrowser =
+  findBrowser() === undefined ? `no Chromium or Chrome is at ${PLACES.join(', ')}` : false
 
 /** Start a browser that asks nobody but the pages it is told to; it is closed after the test. */
 export async function openBrowser(t: Test): Promise<Browser> {
   const browser = await chromium.launch({
-    executablePath: found!,
+    executablePath: findBrowser()!,
     args: [
       '--no-sandbox',
       '--disable-gpu',
@@ -69,7 +71,8 @@ export async function openPage(
     if (/Content.Security.Policy/i.test(message.text())) faults.push(message.text())
   })
   page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) faults.push(request.url())
+    const { origin } = new URL(request.url())
+    if (origin !== new URL(url).origin) faults.push(request.url())
   })
   const cdp = await context.newCDPSession(page)
   await page.goto(url)

@@ -1,0 +1,73 @@
+/** `npm run screenshots`: the page on the sample's models, as the README shows it, into docs/. */
+import { join } from 'node:path'
+import { chromium, type Page } from 'playwright-core'
+import { oracle, prepareFixtures, readyApp, typing } from '../server/test/fixtures.ts'
+import { findBrowser, openPage, type Typist } from '../server/test/page/browser.ts'
+import { build } from './build.ts'
+import { ROOT } from './processes.ts'
+
+const STRING = 'quiet morning'
+
+const shots: [
+  name: string,
+  width: number,
+  height: number,
+  scheme: 'light' | 'dark',
+  show: typeof recognize
+][] = [
+  ['page-light', 1040, 900, 'light', recognize],
+  ['page-dark', 1040, 680, 'dark', model],
+  ['page-record', 1040, 620, 'light', record],
+  ['page-phone', 360, 780, 'dark', recognize]
+]
+
+const executablePath = findBrowser()
+if (executablePath === undefined) throw new Error('a Chromium or Chrome is needed')
+if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
+await prepareFixtures()
+const said = oracle('sample')
+const app = await readyApp()
+const url = await app.listen({ host: '127.0.0.1', port: 0 })
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+try {
+  for (const [name, width, height, colorScheme, show] of shots) {
+    const typist = await openPage(browser, url, { viewport: { width, height }, colorScheme })
+    await typist.page.locator('#recognize-field-input').waitFor()
+    await show(typist)
+    await typist.page.evaluate('scrollTo(0, 0)')
+    await typist.page.screenshot({ path: join(ROOT, 'docs', `${name}.png`) })
+  }
+} finally {
+  await browser.close()
+  await app.close()
+}
+
+async function recognize({ page, type }: Typist): Promise<void> {
+  await page.fill('#verify input', '62')
+  await page.focus('#recognize-field-input')
+  await type(STRING, typing(said, 489))
+  await page.locator('#verify [data-answer]').waitFor()
+}
+
+async function record({ page, type }: Typist): Promise<void> {
+  await go(page, 'record')
+  for (const [name, typings, first] of [
+    ['ana', 8, 0],
+    ['bob', 8, 80],
+    ['zoë', 3, 240]
+  ] as const) {
+    await page.fill('#person', name)
+    for (let repetition = 0; repetition < typings; repetition++) {
+      await page.focus('#record-field-input')
+      await type(STRING, typing(said, first + repetition))
+    }
+  }
+}
+
+async function model({ page }: Typist): Promise<void> {
+  await go(page, 'model')
+}
+
+function go(page: Page, view: string): Promise<void> {
+  return page.click(`nav a[href="#${view}"]`)
+}

@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { csv, readyApp } from '../fixtures.ts'
+import { openBrowser, openPage, withoutBrowser } from './browser.ts'
+
+const [HEADER, ...ROWS] = csv('sample').toString().trimEnd().split('\n') as [string, ...string[]]
+
+t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
+  const app = await readyApp()
+  t.teardown(() => app.close())
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const browser = await openBrowser(t)
+
+  const ask = async (Model: string, payload: string) => {
+    const headers = { 'content-type': 'text/csv' }
+    return (await app.inject({ method: 'POST', url: `/predict/batch?Model=${Model}`, headers, payload })).body
+  }
+  const open = async () => {
+    const typist = await openPage(browser, `${url}/#batch`)
+    const { page } = typist
+    const choose = (content: string) =>
+      page.setInputFiles('#batch [name=file]', {
+        name: 'some.csv',
+        mimeType: 'text/csv',
+        buffer: Buffer.from(content)
+      })
+    const done = () => page.locator('#batch-progress').waitFor({ state: 'hidden' })
+    const download = async () => {
+      const [file] = await Promise.all([page.waitForEvent('download'), page.click('#batch-download')])
+      return { name: file.suggestedFilename(), content: await readFile(await file.path(), 'utf8') }
+    }
+    return { ...typist, choose, done, download }
+  }
+
+  await t.test('is answered row by row as the API answers it, and can be downloaded', async (t) => {
+    const { page, choose, done, download, faults } = await open()
+    await page.selectOption('#batch select', 'XGB')
+    await choose(csv('sample').toString())
+    await done()
+    const expected = await ask('XGB', csv('sample').toString())
+    const { name, content } = await download()
+    t.equal(name, 'some-XGB.csv')
+    t.equal(content, expected)
+    const right = expected.split('\n').filter((row) => /^\d+,(\d+),\1,$/.test(row)).length
+    t.match(
+      (await page.textContent('#batch-summary'))!.replaceAll('\u00a0', ' '),
+      `Rows880Answered880Faulty0Named as in the file${right}, 100 %`
+    )
+    t.equal(await page.locator('#batch-table tbody tr').count(), 100)
+    t.match(await page.textContent('#batch-table caption'), 'The first 100 of 880 rows')
+    t.same(faults, [])
+  })
+
+  await t.test('of many pieces gets the answer of the whole: lines, quotes, faults', async (t) => {
+    const { page, choose, done, download } = await open()
+    const odd = [
+      ROWS[0]!.replace(/^1,/, '"ana\nmaria",'),
+      ROWS[1]!.replace(/^1,/, '"bob, ""the fast""",'),
+      ROWS[2]!.replace(/^1,/, 'o"neill,'),
+      '',
+      ROWS[3]!.replace(/,\d+$/, ',x'),
+      'é,1,2',
+      ROWS[4]!
+    ]
+    const rows = Array.from({ length: 6 }, () => [...ROWS, ...odd]).flat()
+    const text = `\ufeff\r\n${[HEADER, ...rows].join('\r\n')}`
+    const requests: string[] = []
+    page.on('request', (request) => requests.push(request.url()))
+    await choose(text)
+    await done()
+    t.ok(requests.length > 2, `${requests.length} pieces`)
+    t.equal((await download()).content, await ask('RF', text))
+    t.match(await page.textContent('#batch-summary'), 'Faulty12')
+  })
+
+  await t.test('without users has no share named right', async (t) => {
+    const { page, choose, done } = await open()
+    await choose([HEADER, ...ROWS.slice(0, 3)].map((row) => row.slice(row.indexOf(',') + 1)).join('\n'))
+    await done()
+    t.equal(await page.textContent('#batch-summary'), 'Rows3Answered3Faulty0')
+    t.notOk(await page.isVisible('#batch-memory'))
+  })
+
+  await t.test('that is none is refused in the service’s words', async (t) => {
+    const { page, choose, done } = await open()
+    for (const [content, why] of [
+      ['', 'the CSV is empty; a header comes first'],
+      [HEADER, 'the CSV has no row after its header'],
+      ['name,time\nana,5', 'column 1 should be press-0, is "name"']
+    ] as const) {
+      await choose(content)
+      await done()
+      t.match(await page.textContent('#batch-fault'), why)
+      t.notOk(await page.isVisible('#batch-result'))
+    }
+  })
+
+  await t.test('can be dropped', async (t) => {
+    const { page, done } = await open()
+    const transfer = await page.evaluateHandle(`{
+      const transfer = new DataTransfer()
+      transfer.items.add(new File([${JSON.stringify(`${HEADER}\n${ROWS[0]}\n`)}], 'dropped.csv', { type: 'text/csv' }))
+      transfer
+    }`)
+    await page.dispatchEvent('#drop', 'drop', { dataTransfer: transfer })
+    await page.waitForSelector('#batch-result')
+    await done()
+    t.equal(await page.textContent('#batch-status'), '1 rows answered.')
+  })
+
+  await t.test('can be stopped; what was answered until then stands', async (t) => {
+    const { page, choose, done, download } = await open()
+    const text = [HEADER, ...Array.from({ length: 8 }, () => ROWS).flat()].join('\n')
+    let requests = 0
+    await page.route('**/predict/batch*', async (route) => {
+      if (++requests === 1) await route.continue()
+    })
+    await choose(text)
+    await page.waitForSelector('#batch-result')
+    await page.click('#batch-stop')
+    await done()
+    t.match(await page.textContent('#batch-fault'), 'Stopped; what was answered until then stands below.')
+    const { content } = await download()
+    t.ok((await ask('RF', text)).startsWith(content) && content.length > 1000)
+  })
+})

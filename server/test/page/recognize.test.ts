@@ -1,0 +1,280 @@
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import { buildApp } from '../../src/app.ts'
+import { loadModels } from '../../src/models.ts'
+import type { Typing } from '../../src/schemas.ts'
+import { folder, oracle, readyApp, typing } from '../fixtures.ts'
+import { openBrowser, openPage, type Typist, withoutBrowser } from './browser.ts'
+
+const STRING = 'quiet morning'
+t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
+  const app = await readyApp()
+  t.teardown(() => app.close())
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const browser = await openBrowser(t)
+  const said = oracle('sample')
+  const post = async (path: string, body: object) =>
+    (await app.inject({ method: 'POST', url: path, payload: body })).json()
+
+  const open = async (): Promise<
+    Typist & { sent: Map<string, unknown[]>; text: (at: string) => Promise<string> }
+  > => {
+    const typist = await openPage(browser, url)
+    const sent = new Map<string, unknown[]>()
+    typist.page.on('request', (request) => {
+      const path = new URL(request.url()).pathname
+      if (request.method() === 'POST') sent.set(path, [...(sent.get(path) ?? []), request.postDataJSON()])
+    })
+    await typist.page.focus('#recognize-field-input')
+    const text = async (at: string) => (await typist.page.textContent(at)) ?? ''
+    return { ...typist, sent, text }
+  }
+  const answered = (typist: Typist) => typist.page.getByText('Clean, and answered.').waitFor()
+
+  await t.test('each model’s answer is what the API gives for the typing', async (t) => {
+    const typist = await open()
+    const { page, type, sent, text, faults } = typist
+    const typed = typing(said, 100)
+    await type(STRING, typed)
+    await answered(typist)
+
+    const [asked] = sent.get('/identify') as [{ Typings: [Typing] }]
+    const off = asked.Typings[0].Press.map((time, i) => Math.abs(time - (typed.Press[i]! - typed.Press[0]!)))
+    t.ok(Math.max(...off) <= 1, 'what is sent is what was typed')
+    const identified = await post('/identify', asked)
+    t.equal(await text('#result [data-verdict]'), `Looks like ${identified.UserID}`)
+    t.same(
+      await page.locator('#result .user').allTextContents(),
+      identified.Candidates.map(({ UserID }: { UserID: number }) => `${UserID}`)
+    )
+    const shown = (await page.locator('#result .value').allTextContents()).map((value) =>
+      Number.parseFloat(value.replace(/[<>\s]/g, ''))
+    )
+    for (const [i, { Probability }] of identified.Candidates.entries()) {
+      t.ok(Math.abs(shown[i]! - 100 * Probability) <= 0.5, `${shown[i]} % is ${Probability}`)
+    }
+
+    const features = await post('/features', asked.Typings[0])
+    for (const [i, Model] of ['SVM', 'RF', 'XGB'].entries()) {
+      const predicted = await post('/predict?top=5', { Model, ...features })
+      const card = page.locator('#eight .model').nth(i)
+      t.equal(await card.locator('.named').textContent(), `${predicted.UserID}`, Model)
+      t.same(
+        await card.locator('.user').allTextContents(),
+        predicted.Candidates.map(({ UserID }: { UserID: number }) => `${UserID}`)
+      )
+    }
+    const { models, typingModel } = (await app.inject('/models')).json()
+    for (const { metrics } of [typingModel, ...Object.values<typeof typingModel>(models)]) {
+      const rank1 = `${Math.round(100 * metrics.leaveOneRepetitionOut.rank1)}`
+      t.match(await text('#recognize'), rank1, 'its rate on typings left out stands beside')
+    }
+    t.match(await text('#told'), `Looks like ${identified.UserID}`, 'told to screen readers')
+    t.same(faults, [])
+  })
+
+  await t.test('the time line and its table have the times typed', async (t) => {
+    const typist = await open()
+    const { page, type } = typist
+    const typed = typing(said, 7)
+    await type(STRING, typed)
+    await answered(typist)
+    t.equal(await page.locator('.press').count(), 13)
+    await page.locator('#recognize-field summary').click()
+    const rows = await page.locator('#recognize-field tbody tr').allInnerTexts()
+    for (const [i, row] of rows.entries()) {
+      const [key, pressed, released, held] = row.split('\t')
+      t.equal(key, STRING[i] === ' ' ? '␣' : STRING[i])
+      t.ok(Math.abs(Number(pressed) - typed.Press[i]!) <= 1, row)
+      t.ok(Math.abs(Number(released) - typed.Release[i]!) <= 1, row)
+      t.ok(Math.abs(Number(held) - (typed.Release[i]! - typed.Press[i]!)) <= 1, row)
+    }
+    await page.locator('.press').first().focus()
+    await page.keyboard.press('ArrowRight')
+    const focused = page.locator('.press:focus')
+    t.match(
+      await focused.getAttribute('aria-label'),
+      /^u: down at \d+ ms, held \d+ ms, \d+ ms after the last press/
+    )
+    t.equal(
+      await page.locator('#recognize-field .detail').textContent(),
+      `${await focused.getAttribute('aria-label')}.`
+    )
+  })
+
+  await t.test('bars are drawn while keys are down', async (t) => {
+    const { page, send, pause } = await open()
+    pause()
+    await send('down', 'q', 0)
+    await send('down', 'u', 80)
+    t.equal(await page.locator('.press.down').count(), 2)
+    await send('up', 'q', 120)
+    t.equal(await page.locator('.press.down').count(), 1)
+    t.equal(await page.locator('.press').count(), 2)
+  })
+
+  await t.test('a typist like none of the enrolled is told so', async (t) => {
+    const typist = await open()
+    // One user's rhythm with another's hold times, until the typing model knows nobody like it.
+    let nobodys: Typing = typing(said, 0)
+    for (let row = 8; (await post('/identify', { Typings: [nobodys] })).Known; row += 8) {
+      const [rhythm, held] = [typing(said, 0), typing(said, row)]
+      const Release = rhythm.Press.map((press, key) => press + held.Release[key]! - held.Press[key]!)
+      nobodys = { Press: rhythm.Press, Release }
+    }
+    await typist.type(STRING, nobodys)
+    await answered(typist)
+    t.equal(await typist.text('#result [data-verdict]'), 'Looks like none of the enrolled')
+    t.match(await typist.text('#result [data-sure]'), /^The nearest is \d+/)
+  })
+
+  await t.test('a typing that is refused is not sent, and the page says why', async (t) => {
+    const { page, send, pause, sent, text } = await open()
+    pause()
+    await send('down', 'q', 0)
+    await send('up', 'q', 80)
+    await send('down', 'x', 150)
+    t.equal(
+      await text('#recognize-field-status'),
+      'Not sent. That is not the next key of the string. Pause for a moment and start over.'
+    )
+    t.equal(await page.locator('.press.refused').count(), 1, 'what there was is shown')
+    t.equal(await page.locator('.cap.wrong').textContent(), 'u', 'and where it went wrong')
+    t.equal(sent.size, 0)
+  })
+
+  await t.test('several typings of a person are read together until one starts over', async (t) => {
+    const typist = await open()
+    const { page, type, sent, text } = typist
+    await page.check('#combine')
+    for (const row of [80, 81, 82]) {
+      await page.focus('#recognize-field-input')
+      await type(STRING, typing(said, row))
+      await page.getByText(`${row - 79} of 10 typings`).waitFor()
+      await answered(typist)
+    }
+    const asked = sent.get('/identify') as { Typings: Typing[] }[]
+    t.same(
+      asked.map(({ Typings }) => Typings.length),
+      [1, 2, 3]
+    )
+    t.match(await text('#result [data-sure]'), 'from 3 typings')
+    await page.click('#over')
+    await type(STRING, typing(said, 160))
+    await answered(typist)
+    t.equal((sent.get('/identify')!.at(-1) as { Typings: Typing[] }).Typings.length, 1)
+  })
+
+  await t.test('an eleventh typing is not sent, and the page says why', async (t) => {
+    const typist = await open()
+    const { page, type, sent, text } = typist
+    await page.check('#combine')
+    await page.focus('#recognize-field-input')
+    for (let i = 0; i < 11; i++) await type(STRING, typing(said, i % 8))
+    t.match(await text('#recognize-field-status'), '10 typings are the most')
+    t.equal(sent.get('/features')?.length, 10)
+  })
+
+  await t.test('a claim is confirmed or not as the API does', async (t) => {
+    const typist = await open()
+    const { page, type, sent, text } = typist
+    await type(STRING, typing(said, 100))
+    await answered(typist)
+    const { Typings } = sent.get('/identify')![0] as { Typings: Typing[] }
+    for (const UserID of [said.true[100], said.true[0]]) {
+      await page.fill('#verify input', `${UserID}`)
+      await page.click('#verify button')
+      await page
+        .locator('#verify')
+        .getByText(new RegExp(` like ${UserID}$`))
+        .waitFor()
+      const { Match, Score, Threshold } = await post('/verify', { UserID, Typings })
+      t.equal(
+        await text('#verify [data-verdict]'),
+        `${Match ? 'Yes, this looks' : 'No, this does not look'} like ${UserID}`
+      )
+      const shown = (await text('#verify [data-sure]')).replace('−', '-')
+      t.match(shown, `Evidence ${Score.toFixed(1)}, and ${Threshold.toFixed(1)}`)
+    }
+    await page.fill('#verify input', 'nobody')
+    await page.click('#verify button')
+    await page.getByText('Not verified').waitFor()
+    t.match(await text('#verify [data-sure]'), 'the models know no user "nobody"')
+  })
+
+  await t.test('with a claim made before, each typing is verified', async (t) => {
+    const { page, type, text } = await open()
+    await page.fill('#verify input', `${said.true[40]}`)
+    await page.keyboard.press('Enter')
+    t.equal(await page.evaluate('document.activeElement.id'), 'recognize-field-input', 'the string is next')
+    await type(STRING, typing(said, 40))
+    await page.locator('#verify [data-answer]').waitFor()
+    t.match(await text('#verify [data-verdict]'), `${said.true[40]}`)
+  })
+
+  await t.test('a service that fails is told, and the page goes on', async (t) => {
+    const typist = await open()
+    const { page, type, text } = typist
+    await page.route('**/identify*', (route) => route.abort())
+    await type(STRING, typing(said, 3))
+    await page.locator('#recognize-field').getByText('cannot be reached').waitFor()
+    await page.unroute('**/identify*')
+    await type(STRING, typing(said, 3))
+    await answered(typist)
+    t.match(await text('#result [data-verdict]'), 'Looks like')
+  })
+
+  await t.test('data that does not say its string: the page says so, and takes one', async (t) => {
+    const models = await loadModels(folder('sample'))
+    const manifest = { ...models.manifest, dataset: { ...models.manifest.dataset, string: null } }
+    const silent = await buildApp({ models: Promise.resolve({ ...models, manifest }) })
+    t.teardown(() => silent.close())
+    const typist = await openPage(browser, await silent.listen({ host: '127.0.0.1', port: 0 }))
+    const { page, type } = typist
+    await page.waitForSelector('#unknown-string')
+    t.match(
+      await page.textContent('#unknown-string'),
+      'Recognition only means something for that very string'
+    )
+    t.equal(await page.locator('#recognize-field-input').count(), 0)
+    await page.fill('#unknown-string input', 'too short')
+    await page.keyboard.press('Enter')
+    t.match(
+      await page.textContent('#unknown-string .fault'),
+      'This has 9 characters, and the models know typings of 13.'
+    )
+    await page.fill('#unknown-string input', 'another thing')
+    await page.keyboard.press('Enter')
+    await page.focus('#recognize-field-input')
+    await type('another thing', typing(said, 9))
+    await answered(typist)
+  })
+
+  await t.test('with keys configured the page asks for one, and again for a better one', async (t) => {
+    const hash = createHash('sha256').update('the-right-key').digest('hex')
+    const guarded = await buildApp({ models: loadModels(folder('sample')), apiKeyHashes: [hash] })
+    t.teardown(() => guarded.close())
+    const typist = await openPage(browser, await guarded.listen({ host: '127.0.0.1', port: 0 }))
+    const { page, type, faults } = typist
+    const dialog = page.getByRole('dialog', { name: 'This service asks for a key' })
+    await dialog.waitFor()
+    await page.keyboard.type('the-wrong-key')
+    await page.keyboard.press('Enter')
+    await page.getByText('That key is not accepted.').waitFor()
+    await page.keyboard.type('the-right-key')
+    await page.keyboard.press('Enter')
+    await page.focus('#recognize-field-input')
+    await type(STRING, typing(said, 3))
+    await answered(typist)
+    t.equal(await page.evaluate('JSON.stringify(localStorage)'), '{}', 'the key is for this tab alone')
+    await page.reload()
+    await page.waitForSelector('#recognize-field-input')
+    t.notOk(await dialog.isVisible(), 'kept over a reload')
+    t.same(faults, [])
+
+    const other = await openPage(browser, page.url())
+    await other.page.getByRole('dialog').waitFor()
+    await other.page.keyboard.press('Escape')
+    await other.page.getByText('The service answers only with a key.').waitFor()
+  })
+})
