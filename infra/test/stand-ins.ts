@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation'
-import { ECRClient, PutImageCommand } from '@aws-sdk/client-ecr'
+import { BatchDeleteImageCommand, ECRClient, ListImagesCommand, PutImageCommand } from '@aws-sdk/client-ecr'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { parse } from 'yaml'
 
@@ -28,20 +28,9 @@ export interface StandIns {
   readonly secrets: SecretsManagerClient
   /** The task's address, as clients see it behind the load balancer. */
   readonly url: string
+  /** What CloudFormation does before it removes a repository, and moto does not: see EmptyOnDelete. */
+  emptyRepository(): Promise<void>
   stop(): Promise<void>
-}
-
-const here = (command: string, args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
-
-/** @returns by name what these need and is not here */
-export function missingTools(moto: string): string[] {
-  const tools: [name: string, there: boolean][] = [
-    [`${moto} (infra/requirements.txt)`, here(moto, ['--help'])],
-    ['docker-registry (apt)', here('docker-registry', ['--version'])],
-    ['podman (apt)', here('podman', ['--version'])],
-    ['buildah (apt)', here('buildah', ['--version'])]
-  ]
-  return tools.filter(([, there]) => !there).map(([name]) => name)
 }
 
 /** Start them on free ports. */
@@ -138,6 +127,13 @@ export async function startStandIns(moto: string): Promise<StandIns> {
     cloudFormation,
     secrets,
     url,
+    async emptyRepository() {
+      const { Resources } = await deployedTemplate(cloudFormation, 'keystroke-repository')
+      const repository = Object.values(Resources).find(({ Type }) => Type === 'AWS::ECR::Repository')
+      if (repository?.Properties.EmptyOnDelete !== true) return
+      const { imageIds } = await ecr.send(new ListImagesCommand({ repositoryName: 'keystroke' }))
+      await ecr.send(new BatchDeleteImageCommand({ repositoryName: 'keystroke', imageIds }))
+    },
     async stop() {
       await task.stop()
       balancer.close()
@@ -163,8 +159,11 @@ export interface Template {
 }
 
 /** @returns the template that CloudFormation has */
-export async function deployedTemplate(cloudFormation: CloudFormationClient): Promise<Template> {
-  const { TemplateBody = '' } = await cloudFormation.send(new GetTemplateCommand({ StackName: 'keystroke' }))
+export async function deployedTemplate(
+  cloudFormation: CloudFormationClient,
+  StackName = 'keystroke'
+): Promise<Template> {
+  const { TemplateBody = '' } = await cloudFormation.send(new GetTemplateCommand({ StackName }))
   // The command line sends it as YAML.
   return parse(TemplateBody)
 }
