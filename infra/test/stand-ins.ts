@@ -187,7 +187,7 @@ export function imageDigestOf(template: Template): string {
 
 /** What ECS would run: one task of the template that CloudFormation has, replaced when that changes. */
 class Task {
-  #running: { form: string; port: number; id: string } | undefined
+  #running: { form: string; port: number; id: string; fault?: string } | undefined
   #starting: Promise<void> = Promise.resolve()
   readonly #cloudFormation: CloudFormationClient
   readonly #secrets: SecretsManagerClient
@@ -211,7 +211,8 @@ class Task {
       this.#starting = this.#starting.then(() => this.#settle())
       await this.#starting
       const { method, url, headers } = incoming
-      const port = this.#running!.port
+      const { port, fault } = this.#running!
+      if (fault !== undefined) return void response.writeHead(503).end(fault)
       const outgoing = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
         response.writeHead(answer.statusCode!, answer.headers)
         answer.pipe(response)
@@ -245,21 +246,27 @@ class Task {
     const run = spawnSync(
       'podman',
       [
-        ...['run', '--detach', '--rm', '--network', 'host', '--read-only', '--read-only-tmpfs=false'],
+        ...['run', '--detach', '--network', 'host', '--read-only', '--read-only-tmpfs=false'],
         ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--user', User, '--memory', '512m'],
         ...Object.entries(variables).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         `${this.#registry}/keystroke@${digest}`
       ],
       { encoding: 'utf8', env: this.#environment }
     )
-    if (run.status !== 0) throw new Error(run.stderr)
-    this.#running = { form, port, id: run.stdout.trim() }
-    await answers(`http://127.0.0.1:${port}/health/ready`)
+    const id = run.stdout.trim()
+    this.#running = { form, port, id }
+    if (run.status !== 0) this.#running.fault = run.stderr
+    else {
+      await answers(`http://127.0.0.1:${port}/health/ready`).catch((error: Error) => {
+        const { stdout, stderr } = spawnSync('podman', ['logs', '--tail', '3', id], { encoding: 'utf8' })
+        this.#running!.fault = `${error.message} It said: ${stdout}${stderr}`
+      })
+    }
   }
 
   async stop(): Promise<void> {
     if (this.#running === undefined) return
-    spawnSync('podman', ['stop', '--time', '10', this.#running.id], { env: this.#environment })
+    spawnSync('podman', ['rm', '--force', '--time', '10', this.#running.id], { env: this.#environment })
     this.#running = undefined
   }
 }
