@@ -4,7 +4,8 @@
  * healthy, then the old ones get SIGTERM. The balancer learns of it from /health/ready alone.
  *
  * Needs haproxy, and podman where an image is named; without one the tasks are processes of
- * server/dist. Everything is on loopback, and ends after LONGEST at the latest.
+ * server/dist. MODELS_DIR holds the models that are served, if not models/. Everything is on loopback, and
+ * ends after LONGEST at the latest.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -54,7 +55,7 @@ try {
 process.exit()
 
 async function measure(): Promise<number> {
-  const questions = await readQuestions(join(ROOT, 'models'), 'RF')
+  const questions = await readQuestions(process.env.MODELS_DIR ?? join(ROOT, 'models'), 'RF')
   await startBalancer()
   let tasks = SLOTS.slice(0, TASKS).map(startTask)
   // haproxy takes servers for healthy until a check says otherwise.

@@ -323,8 +323,12 @@ async function check(
   }
 }
 
-const nothingRuns = ({ name }: Config) =>
-  new DeployError(`There is no service ${name} in this account and region.`, 'npm run deploy makes one.')
+function nothingRuns({ name }: Config): DeployError {
+  return new DeployError(
+    `There is no service ${name} in this account and region.`,
+    'npm run deploy makes one.'
+  )
+}
 
 function report({ config, manifest }: Deployment, url: string): void {
   const key =

@@ -21,6 +21,13 @@ export function findEngine(): Engine | undefined {
   })
 }
 
+/** What makes room on the engine's disk. */
+const PRUNE = {
+  docker: 'docker system prune',
+  buildah: 'buildah prune',
+  podman: 'podman system prune'
+} as const
+
 const PLATFORMS = { X86_64: 'linux/amd64', ARM64: 'linux/arm64' } as const
 
 /**
@@ -61,7 +68,7 @@ export async function build(engine: Engine, name: string, { architecture }: Conf
   if (code === 0) return
   throw new DeployError(
     `${engine} could not build the image; its lines above say why.`,
-    'Mend what they name (no room on the disk: docker system prune) and run it again.'
+    `Mend what they name (no space left on device: ${PRUNE[engine]}) and run the same command again.`
   )
 }
 
@@ -85,6 +92,7 @@ export async function push(engine: Engine, name: string, { user, password }: Log
   if ((await run(engine, ['push', ...tls, ...format, name])) === 0) return
   throw new DeployError(
     `${engine} could not push ${name}; its lines above say why.`,
-    'Run the same command again: layers that arrived are not sent twice.'
+    `Mend what they name (no space left on device: ${PRUNE[engine]}) and run the same command again: ` +
+      'layers that arrived are not sent twice.'
   )
 }

@@ -83,6 +83,8 @@ export function explain(error: unknown): DeployError {
 
 /** Say why a command ended, for people, and set the exit code for programs. */
 export async function command(act: () => Promise<void>): Promise<void> {
+  // Which Node its future versions want is for whoever updates the SDK, and not for whoever deploys.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
   try {
     await act()
   } catch (error) {

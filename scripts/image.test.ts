@@ -1,15 +1,17 @@
 /**
- * `npm run test:image`: builds the image from a fresh clone and runs it as production does. Takes
- * about ten minutes, most of it for packages and training; needs buildah, podman and the base images.
+ * `npm run test:image`: builds the image from a fresh clone, runs it as production does, and replaces it
+ * under load. Takes about four minutes, most of them for packages and training; needs buildah, podman, haproxy
+ * and the base images.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { readQuestions, startLoad } from '../bench/load.ts'
 import { MODEL_NAMES } from '../server/src/schemas.ts'
+import { missingBases, missingTools, withoutThese } from './containers.ts'
 import { nodeTool, ROOT } from './processes.ts'
 
 const IMAGE = process.env.KEYSTROKE_TEST_IMAGE ?? 'keystroke:test'
@@ -17,8 +19,6 @@ const PORT = 18180
 const LOCAL_PORT = 18181
 const MB = 1e6
 const LARGEST = 130 * MB
-
-const BASES = ['docker.io/library/node:24-bookworm-slim', 'docker.io/library/python:3.12-slim-bookworm']
 
 /** As production runs it. */
 // biome-ignore format: an option and its value belong on a line
@@ -30,183 +30,185 @@ const OPEN = ['--env', 'HOST=127.0.0.1', '--env', `PORT=${PORT}`]
 
 t.setTimeout(1_800_000)
 
-const missing = whyNot()
-if (missing === undefined) await testImage()
-else t.test('the image', { skip: missing }, () => {})
+const skip = withoutThese([...missingTools('buildah', 'podman'), ...missingBases()])
+const test = (name: string, body: (t: Test) => Promise<void>) => t.test(name, { skip }, body)
 
-function whyNot(): string | undefined {
-  for (const tool of ['buildah', 'podman', 'git']) {
-    if (spawnSync(tool, ['--version']).error) return `${tool} is not installed (apt-get install ${tool})`
-  }
-  for (const base of BASES) {
-    if (run('buildah', ['inspect', '--type', 'image', base]).status !== 0) {
-      return `the base image ${base} is not here (buildah pull ${base})`
+const folder = t.testdir()
+const files = join(folder, 'files')
+
+test('is built from a fresh clone with no Python on the host', async (t) => {
+  if (process.env.KEYSTROKE_TEST_IMAGE) return t.comment(`${IMAGE} was built before`)
+  const clone = join(folder, 'clone')
+  must('git', ['clone', '--quiet', ROOT, clone])
+  const bundle = process.env.NODE_EXTRA_CA_CERTS
+  const secret = bundle ? ['--secret', `id=ca,src=${bundle}`] : []
+  const options = ['--layers', '--pull=never', '--format', 'docker', ...secret, '--tag', IMAGE]
+  const { status } = spawnSync('buildah', ['build', ...options, clone], {
+    stdio: ['ignore', 2, 2],
+    env: {
+      ...process.env,
+      PATH: (process.env.PATH ?? '')
+        .split(':')
+        .filter((path) => !path.includes('.venv'))
+        .join(':')
     }
+  })
+  t.equal(status, 0)
+})
+
+test('has at most 130 MB above its base, and nothing that is not run', async (t) => {
+  await mkdir(files)
+  const container = must('podman', ['create', IMAGE]).trim()
+  must('podman', ['cp', `${container}:/keystroke/.`, files])
+  const added = must('podman', ['diff', container])
+  must('podman', ['rm', container])
+  const size = await measure(files)
+  t.comment(`${(size / MB).toFixed(1)} MB above the base`)
+  t.ok(size < LARGEST, `${size} bytes`)
+  t.strictSame((await readdir(files)).sort(), ['models', 'node_modules', 'package.json', 'server'])
+  t.strictSame(await readdir(join(files, 'server')), ['dist'])
+  const all = await readdir(files, { recursive: true })
+  const unwanted = /darwin|win32|\.(ts|map)$|\.csv$|\.ipynb$|\/(typescript|tap|tsx)$|\.npmrc|\.pem$|\.crt$/
+  t.strictSame(
+    all.filter((path) => unwanted.test(path)),
+    []
+  )
+  t.equal(all.filter((path) => path.endsWith('libonnxruntime.so.1')).length, 1, 'one platform')
+  t.notMatch(added, /\/run\/secrets/, 'the CA bundle left nothing')
+})
+
+test('says who it is, who runs it and how it is checked', async (t) => {
+  const [{ Config, Architecture }] = JSON.parse(must('podman', ['image', 'inspect', IMAGE]))
+  t.match(Architecture, /^(amd64|arm64)$/)
+  t.equal(Config.User, '1000:1000', 'not root')
+  t.strictSame(Config.Entrypoint, ['node', 'server/dist/main.js'], 'no shell')
+  t.notOk(Config.Cmd?.length)
+  t.equal(Config.StopSignal, 'SIGTERM')
+  for (const label of ['title', 'description', 'licenses', 'base.name', 'revision']) {
+    t.ok(Config.Labels[`org.opencontainers.image.${label}`], label)
   }
-  return undefined
-}
+  const [{ Healthcheck }] = JSON.parse(must('podman', ['image', 'inspect', '--format', 'json', IMAGE]))
+  t.strictSame(Healthcheck?.Test, ['CMD', 'node', 'server/dist/healthcheck.js'])
+})
 
-async function testImage(): Promise<void> {
-  const folder = t.testdir()
-  const files = join(folder, 'files')
+test('refuses to let others in without a key', async (t) => {
+  const { code, said } = runToItsEnd([])
+  t.equal(code, 1)
+  t.match(said, /^HOST=0\.0\.0\.0 lets other machines in: set API_KEY_SHA256 .*$/)
+})
 
-  await t.test('is built from a fresh clone with no Python on the host', async (t) => {
-    if (process.env.KEYSTROKE_TEST_IMAGE) return t.comment(`${IMAGE} was built before`)
-    const clone = join(folder, 'clone')
-    must('git', ['clone', '--quiet', ROOT, clone])
-    const bundle = process.env.NODE_EXTRA_CA_CERTS
-    const secret = bundle ? ['--secret', `id=ca,src=${bundle}`] : []
-    const options = ['--layers', '--pull=never', '--format', 'docker', ...secret, '--tag', IMAGE]
-    const { status } = spawnSync('buildah', ['build', ...options, clone], {
-      stdio: ['ignore', 2, 2],
-      env: {
-        ...process.env,
-        PATH: (process.env.PATH ?? '')
-          .split(':')
-          .filter((path) => !path.includes('.venv'))
-          .join(':')
-      }
+test('names what keeps it from starting', async (t) => {
+  const empty = join(folder, 'empty')
+  await mkdir(empty)
+  const volume = ['--volume', `${empty}:/keystroke/models:ro`]
+  const { code, said } = runToItsEnd([...volume, ...OPEN])
+  t.equal(code, 1)
+  t.match(said, /^[^\n]*manifest\.json[^\n]*$/, 'in one sentence')
+})
+
+test('read-only, without capabilities and in 512 MB', async (t) => {
+  const service = await startContainer('keystroke-test')
+  t.teardown(() => run('podman', ['rm', '--force', '--time', '0', 'keystroke-test']))
+
+  await t.test('is healthy', async (t) => {
+    t.equal(run('podman', ['healthcheck', 'run', 'keystroke-test']).status, 0)
+  })
+
+  await t.test('answers as the service outside of a container does', async (t) => {
+    const local = spawn(nodeTool('tsx'), ['server/src/main.ts'], {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH, PORT: String(LOCAL_PORT), MODELS_DIR: join(files, 'models') },
+      stdio: 'ignore'
     })
-    t.equal(status, 0)
-  })
-
-  await t.test('has at most 130 MB above its base, and nothing that is not run', async (t) => {
-    await mkdir(files)
-    const container = must('podman', ['create', IMAGE]).trim()
-    must('podman', ['cp', `${container}:/keystroke/.`, files])
-    const added = must('podman', ['diff', container])
-    must('podman', ['rm', container])
-    const size = await measure(files)
-    t.comment(`${(size / MB).toFixed(1)} MB above the base`)
-    t.ok(size < LARGEST, `${size} bytes`)
-    t.strictSame((await readdir(files)).sort(), ['models', 'node_modules', 'package.json', 'server'])
-    t.strictSame(await readdir(join(files, 'server')), ['dist'])
-    const all = await readdir(files, { recursive: true })
-    const unwanted = /darwin|win32|\.(ts|map)$|\.csv$|\.ipynb$|\/(typescript|tap|tsx)$|\.npmrc|\.pem$|\.crt$/
-    t.strictSame(
-      all.filter((path) => unwanted.test(path)),
-      []
-    )
-    t.equal(all.filter((path) => path.endsWith('libonnxruntime.so.1')).length, 1, 'one platform')
-    t.notMatch(added, /\/run\/secrets/, 'the CA bundle left nothing')
-  })
-
-  await t.test('says who it is, who runs it and how it is checked', async (t) => {
-    const [{ Config, Architecture }] = JSON.parse(must('podman', ['image', 'inspect', IMAGE]))
-    t.match(Architecture, /^(amd64|arm64)$/)
-    t.equal(Config.User, '1000:1000', 'not root')
-    t.strictSame(Config.Entrypoint, ['node', 'server/dist/main.js'], 'no shell')
-    t.notOk(Config.Cmd?.length)
-    t.equal(Config.StopSignal, 'SIGTERM')
-    for (const label of ['title', 'description', 'licenses', 'base.name', 'revision']) {
-      t.ok(Config.Labels[`org.opencontainers.image.${label}`], label)
-    }
-    const [{ Healthcheck }] = JSON.parse(must('podman', ['image', 'inspect', '--format', 'json', IMAGE]))
-    t.strictSame(Healthcheck?.Test, ['CMD', 'node', 'server/dist/healthcheck.js'])
-  })
-
-  await t.test('refuses to let others in without a key', async (t) => {
-    const { code, said } = runToItsEnd([])
-    t.equal(code, 1)
-    t.match(said, /^HOST=0\.0\.0\.0 lets other machines in: set API_KEY_SHA256 .*$/)
-  })
-
-  await t.test('names what keeps it from starting', async (t) => {
-    const empty = join(folder, 'empty')
-    await mkdir(empty)
-    const volume = ['--volume', `${empty}:/keystroke/models:ro`]
-    const { code, said } = runToItsEnd([...volume, ...OPEN])
-    t.equal(code, 1)
-    t.match(said, /^[^\n]*manifest\.json[^\n]*$/, 'in one sentence')
-  })
-
-  await t.test('read-only, without capabilities and in 512 MB', async (t) => {
-    const service = await startContainer('keystroke-test')
-    t.teardown(() => run('podman', ['rm', '--force', '--time', '0', 'keystroke-test']))
-
-    await t.test('is healthy', async (t) => {
-      t.equal(run('podman', ['healthcheck', 'run', 'keystroke-test']).status, 0)
+    t.teardown(async () => {
+      local.kill('SIGTERM')
+      await once(local, 'exit')
     })
-
-    await t.test('answers as the service outside of a container does', async (t) => {
-      const local = spawn(nodeTool('tsx'), ['server/src/main.ts'], {
-        cwd: ROOT,
-        env: { PATH: process.env.PATH, PORT: String(LOCAL_PORT), MODELS_DIR: join(files, 'models') },
-        stdio: 'ignore'
-      })
-      t.teardown(async () => {
-        local.kill('SIGTERM')
-        await once(local, 'exit')
-      })
-      await isReady(LOCAL_PORT)
-      const csv = await readFile(join(ROOT, 'data/sample.csv'))
-      for (const model of MODEL_NAMES) {
-        const [inside, outside] = await Promise.all(
-          [PORT, LOCAL_PORT].map((port) => predictAll(port, model, csv))
-        )
-        t.equal(inside!.split('\n').length, csv.toString().split('\n').length, 'a row for each')
-        t.equal(inside, outside, model)
-        for (const { body } of await readQuestions(join(files, 'models'), model)) {
-          const [inside, outside] = await Promise.all([PORT, LOCAL_PORT].map((port) => predict(port, body)))
-          t.equal(inside, outside, `${model}, with scores`)
-        }
-      }
-    })
-
-    await t.test('serves on with its disk full', async (t) => {
-      const fill =
-        "try { fs.writeFileSync('/tmp/x', Buffer.alloc(65 << 20)) } catch (e) { console.log(e.code) }"
-      t.equal(must('podman', ['exec', 'keystroke-test', 'node', '-e', fill]).trim(), 'ENOSPC')
-      const write = "try { fs.writeFileSync('/keystroke/x', '') } catch (e) { console.log(e.code) }"
-      t.equal(must('podman', ['exec', 'keystroke-test', 'node', '-e', write]).trim(), 'EROFS')
-      const [question] = await readQuestions(join(files, 'models'), 'RF')
-      const load = startLoad(PORT, 1, [question!])
-      await setTimeout(500)
-      load.stop()
-      await load.over
-      t.ok(load.answered > 0)
-      t.strictSame(load.failed, [])
-    })
-
-    await t.test('stops within its grace under load, with no request failed', async (t) => {
-      const load = startLoad(PORT, 50, await readQuestions(join(files, 'models'), 'XGB'))
-      await setTimeout(2_000)
-      const started = performance.now()
-      const stopped = once(
-        spawn('podman', ['stop', '--time', '30', 'keystroke-test'], { stdio: 'ignore' }),
-        'exit'
+    await isReady(LOCAL_PORT)
+    const csv = await readFile(join(ROOT, 'data/sample.csv'))
+    for (const model of MODEL_NAMES) {
+      const [inside, outside] = await Promise.all(
+        [PORT, LOCAL_PORT].map((port) => predictAll(port, model, csv))
       )
-      while ((await fetch(`http://127.0.0.1:${PORT}/health/ready`)).status !== 503) await setTimeout(50)
-      // As a balancer that has noticed: after two failed checks 1 s apart no more requests come.
-      await setTimeout(2_000)
-      load.stop()
-      await load.over
-      t.strictSame(load.failed, [])
-      t.ok(load.answered > 500, `${load.answered} requests`)
-      await stopped
-      t.comment(`${load.answered} requests, stopped after ${Math.round(performance.now() - started)} ms`)
-      const [code] = (await once(service, 'exit')) as [number]
-      t.equal(code, 0, 'of its own accord, and not killed')
-    })
+      t.equal(inside!.split('\n').length, csv.toString().split('\n').length, 'a row for each')
+      t.equal(inside, outside, model)
+      for (const { body } of await readQuestions(join(files, 'models'), model)) {
+        const [inside, outside] = await Promise.all([PORT, LOCAL_PORT].map((port) => predict(port, body)))
+        t.equal(inside, outside, `${model}, with scores`)
+      }
+    }
   })
 
-  await t.test('killed in the middle of a request: the client sees a reset, the operator 137', async (t) => {
-    const service = await startContainer('keystroke-killed')
-    t.teardown(() => run('podman', ['rm', '--force', '--time', '0', 'keystroke-killed']))
-    const load = startLoad(PORT, 10, await readQuestions(join(files, 'models'), 'SVM'))
-    await setTimeout(1_000)
-    const over = once(service, 'exit')
-    must('podman', ['kill', '--signal', 'KILL', 'keystroke-killed'])
-    const [code] = (await over) as [number]
+  await t.test('serves on with its disk full', async (t) => {
+    const fill =
+      "try { fs.writeFileSync('/tmp/x', Buffer.alloc(65 << 20)) } catch (e) { console.log(e.code) }"
+    t.equal(must('podman', ['exec', 'keystroke-test', 'node', '-e', fill]).trim(), 'ENOSPC')
+    const write = "try { fs.writeFileSync('/keystroke/x', '') } catch (e) { console.log(e.code) }"
+    t.equal(must('podman', ['exec', 'keystroke-test', 'node', '-e', write]).trim(), 'EROFS')
+    const [question] = await readQuestions(join(files, 'models'), 'RF')
+    const load = startLoad(PORT, 1, [question!])
+    await setTimeout(500)
     load.stop()
     await load.over
-    t.equal(code, 137)
-    t.ok(
-      load.failed.some((fault) => /socket hang up|ECONNRESET/.test(fault)),
-      load.failed[0] ?? 'none failed'
-    )
+    t.ok(load.answered > 0)
+    t.strictSame(load.failed, [])
   })
-}
+
+  await t.test('stops within its grace under load, with no request failed', async (t) => {
+    const load = startLoad(PORT, 50, await readQuestions(join(files, 'models'), 'XGB'))
+    await setTimeout(2_000)
+    const started = performance.now()
+    const stopped = once(
+      spawn('podman', ['stop', '--time', '30', 'keystroke-test'], { stdio: 'ignore' }),
+      'exit'
+    )
+    while ((await fetch(`http://127.0.0.1:${PORT}/health/ready`)).status !== 503) await setTimeout(50)
+    // As a balancer that has noticed: after two failed checks 1 s apart no more requests come.
+    await setTimeout(2_000)
+    load.stop()
+    await load.over
+    t.strictSame(load.failed, [])
+    t.ok(load.answered > 500, `${load.answered} requests`)
+    await stopped
+    t.comment(`${load.answered} requests, stopped after ${Math.round(performance.now() - started)} ms`)
+    const [code] = (await once(service, 'exit')) as [number]
+    t.equal(code, 0, 'of its own accord, and not killed')
+  })
+})
+
+test('killed in the middle of a request: the client sees a reset, the operator 137', async (t) => {
+  const service = await startContainer('keystroke-killed')
+  t.teardown(() => run('podman', ['rm', '--force', '--time', '0', 'keystroke-killed']))
+  const load = startLoad(PORT, 10, await readQuestions(join(files, 'models'), 'SVM'))
+  await setTimeout(1_000)
+  const over = once(service, 'exit')
+  must('podman', ['kill', '--signal', 'KILL', 'keystroke-killed'])
+  const [code] = (await over) as [number]
+  load.stop()
+  await load.over
+  t.equal(code, 137)
+  t.ok(
+    load.failed.some((fault) => /socket hang up|ECONNRESET/.test(fault)),
+    load.failed[0] ?? 'none failed'
+  )
+})
+
+t.test(
+  'replaced behind a load balancer under 50 connections, again and again, it fails no request of 20,000',
+  { skip: skip || withoutThese(missingTools('haproxy')) },
+  async (t) => {
+    const { status, stdout, stderr } = spawnSync(nodeTool('tsx'), ['bench/rolling-replacement.ts', IMAGE], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      env: { ...process.env, MODELS_DIR: join(files, 'models') }
+    })
+    t.comment(status === 0 ? stdout : stdout + stderr)
+    const [, requests, failed] = /^(\d+) requests over 50 connections in .*: (\d+) failed/m.exec(stdout) ?? []
+    t.ok(Number(requests) >= 20_000, `${requests} requests`)
+    t.equal(failed, '0')
+    t.equal(status, 0)
+  }
+)
 
 async function startContainer(name: string): Promise<ChildProcess> {
   const options = ['--name', name, '--replace', ...RESTRICTED, ...OPEN, '--env', 'DRAIN_SECONDS=5']

@@ -12,7 +12,8 @@ interface Count {
   skipped: number
 }
 
-const results = join(ROOT, '.tap', 'results.tap')
+/** What builds and runs the image: one after the other, for each is measured under load. */
+const CONTAINERS = ['scripts/image.test.ts', 'infra/test/deploy.e2e.ts']
 
 const python = await count('pytest', PYTHON, ['-m', 'pytest'], 'notebook', async (output) => {
   const closing = output.trimEnd().split('\n').at(-1) ?? ''
@@ -28,19 +29,28 @@ const python = await count('pytest', PYTHON, ['-m', 'pytest'], 'notebook', async
 if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
 await prepareFixtures()
 await mkdir(join(ROOT, '.tap'), { recursive: true })
-const node = await count('tap', nodeTool('tap'), [`--output-file=${results}`], '.', async () => {
-  // A file's tests are one level down in its TAP; the files themselves are not counted.
-  const tests = (await readFile(results, 'utf8')).split('\n').filter((line) => /^ {4}(?:not )?ok /.test(line))
-  const skipped = tests.filter((line) => /# SKIP/i.test(line)).length
-  const failed = tests.filter((line) => line.startsWith('    not ok')).length
-  return { passed: tests.length - failed - skipped, failed, skipped }
-})
+const node = await tap('tap', [])
+const containers = await tap('tap: containers', ['--jobs=1', '--timeout=1800', ...CONTAINERS])
 
-const passed = python.passed + node.passed
-const failed = python.failed + node.failed
-const skipped = python.skipped + node.skipped
+const all = [python, node, containers]
+const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((outcome) =>
+  all.reduce((sum, each) => sum + each[outcome], 0)
+) as [number, number, number]
 console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+
+function tap(name: string, args: string[]): Promise<Count> {
+  const results = join(ROOT, '.tap', `${name.replace(': ', '-')}.tap`)
+  return count(name, nodeTool('tap'), [`--output-file=${results}`, ...args], '.', async () => {
+    // A file's tests are one level down in its TAP; the files themselves are not counted.
+    const lines = (await readFile(results, 'utf8')).split('\n')
+    const tests = lines.filter((line) => /^ {4}(?:not )?ok /.test(line))
+    const skipped = tests.filter((line) => /# SKIP/i.test(line))
+    const failed = tests.filter((line) => line.startsWith('    not ok')).length
+    for (const line of skipped) console.log(line.replace(/^ *ok \d+ - (.*) # SKIP (.*)$/, 'Skipped: $1 ($2)'))
+    return { passed: tests.length - failed - skipped.length, failed, skipped: skipped.length }
+  })
+}
 
 /** Run a test runner in the terminal and count; one that fails without a failed test counts as one. */
 async function count(

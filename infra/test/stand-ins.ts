@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation'
-import { ECRClient, PutImageCommand } from '@aws-sdk/client-ecr'
+import { BatchDeleteImageCommand, ECRClient, ListImagesCommand, PutImageCommand } from '@aws-sdk/client-ecr'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { parse } from 'yaml'
 
@@ -28,20 +28,9 @@ export interface StandIns {
   readonly secrets: SecretsManagerClient
   /** The task's address, as clients see it behind the load balancer. */
   readonly url: string
+  /** What CloudFormation does before it removes a repository, and moto does not: see EmptyOnDelete. */
+  emptyRepository(): Promise<void>
   stop(): Promise<void>
-}
-
-const here = (command: string, args: string[]) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
-
-/** @returns by name what these need and is not here */
-export function missingTools(moto: string): string[] {
-  const tools: [name: string, there: boolean][] = [
-    [`${moto} (infra/requirements.txt)`, here(moto, ['--help'])],
-    ['docker-registry (apt)', here('docker-registry', ['--version'])],
-    ['podman (apt)', here('podman', ['--version'])],
-    ['buildah (apt)', here('buildah', ['--version'])]
-  ]
-  return tools.filter(([, there]) => !there).map(([name]) => name)
 }
 
 /** Start them on free ports. */
@@ -138,6 +127,13 @@ export async function startStandIns(moto: string): Promise<StandIns> {
     cloudFormation,
     secrets,
     url,
+    async emptyRepository() {
+      const { Resources } = await deployedTemplate(cloudFormation, 'keystroke-repository')
+      const repository = Object.values(Resources).find(({ Type }) => Type === 'AWS::ECR::Repository')
+      if (repository?.Properties.EmptyOnDelete !== true) return
+      const { imageIds } = await ecr.send(new ListImagesCommand({ repositoryName: 'keystroke' }))
+      await ecr.send(new BatchDeleteImageCommand({ repositoryName: 'keystroke', imageIds }))
+    },
     async stop() {
       await task.stop()
       balancer.close()
@@ -163,8 +159,11 @@ export interface Template {
 }
 
 /** @returns the template that CloudFormation has */
-export async function deployedTemplate(cloudFormation: CloudFormationClient): Promise<Template> {
-  const { TemplateBody = '' } = await cloudFormation.send(new GetTemplateCommand({ StackName: 'keystroke' }))
+export async function deployedTemplate(
+  cloudFormation: CloudFormationClient,
+  StackName = 'keystroke'
+): Promise<Template> {
+  const { TemplateBody = '' } = await cloudFormation.send(new GetTemplateCommand({ StackName }))
   // The command line sends it as YAML.
   return parse(TemplateBody)
 }
@@ -188,7 +187,7 @@ export function imageDigestOf(template: Template): string {
 
 /** What ECS would run: one task of the template that CloudFormation has, replaced when that changes. */
 class Task {
-  #running: { form: string; port: number; id: string } | undefined
+  #running: { form: string; port: number; id: string; fault?: string } | undefined
   #starting: Promise<void> = Promise.resolve()
   readonly #cloudFormation: CloudFormationClient
   readonly #secrets: SecretsManagerClient
@@ -212,7 +211,8 @@ class Task {
       this.#starting = this.#starting.then(() => this.#settle())
       await this.#starting
       const { method, url, headers } = incoming
-      const port = this.#running!.port
+      const { port, fault } = this.#running!
+      if (fault !== undefined) return void response.writeHead(503).end(fault)
       const outgoing = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
         response.writeHead(answer.statusCode!, answer.headers)
         answer.pipe(response)
@@ -246,21 +246,27 @@ class Task {
     const run = spawnSync(
       'podman',
       [
-        ...['run', '--detach', '--rm', '--network', 'host', '--read-only', '--read-only-tmpfs=false'],
+        ...['run', '--detach', '--network', 'host', '--read-only', '--read-only-tmpfs=false'],
         ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--user', User, '--memory', '512m'],
         ...Object.entries(variables).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         `${this.#registry}/keystroke@${digest}`
       ],
       { encoding: 'utf8', env: this.#environment }
     )
-    if (run.status !== 0) throw new Error(run.stderr)
-    this.#running = { form, port, id: run.stdout.trim() }
-    await answers(`http://127.0.0.1:${port}/health/ready`)
+    const id = run.stdout.trim()
+    this.#running = { form, port, id }
+    if (run.status !== 0) this.#running.fault = run.stderr
+    else {
+      await answers(`http://127.0.0.1:${port}/health/ready`).catch((error: Error) => {
+        const { stdout, stderr } = spawnSync('podman', ['logs', '--tail', '3', id], { encoding: 'utf8' })
+        this.#running!.fault = `${error.message} It said: ${stdout}${stderr}`
+      })
+    }
   }
 
   async stop(): Promise<void> {
     if (this.#running === undefined) return
-    spawnSync('podman', ['stop', '--time', '10', this.#running.id], { env: this.#environment })
+    spawnSync('podman', ['rm', '--force', '--time', '10', this.#running.id], { env: this.#environment })
     this.#running = undefined
   }
 }
