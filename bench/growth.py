@@ -1,4 +1,4 @@
-"""What bench/growth.ts needs of Python.
+"""What bench/growth.ts needs of Python, with data/ among the places to import from.
 
 usage: python bench/growth.py prepare users folder
        python bench/growth.py report results.json docs
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from generate import generate
 from matplotlib import pyplot as plt
 
 from keystroke.typing_export import export_typing_model
@@ -21,9 +22,6 @@ TYPINGS, KEYS, REQUESTS = 4, 13, 200
 
 def prepare(users: int, folder: Path) -> None:
     """Fit the typing model on synthetic users; write it and typings to ask about."""
-    sys.path.append(str(Path(__file__).parents[1] / 'data'))
-    from generate import generate
-
     _, press, release = generate(users, TYPINGS, KEYS)
     model = TypingModel().fit(as_times(press, release), np.repeat(np.arange(users), TYPINGS))
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
 import { type Loaded, load, must, startServer, tsx } from './measure.ts'
 
@@ -16,11 +16,14 @@ const CONNECTIONS = 32
 const PORT = 18_090
 const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'growth')
 
+/** Whose users' typings are drawn by data/generate.py. */
+const env = { ...PYTHON_ENV, PYTHONPATH: [PYTHON_ENV.PYTHONPATH, join(ROOT, 'data')].join(delimiter) }
+
 const measures = []
 for (const users of USERS) {
   const folder = join(WORK, String(users))
   console.error(`${users} users: fitting`)
-  await must(run(PYTHON, ['bench/growth.py', 'prepare', String(users), folder], { env: PYTHON_ENV }))
+  await must(run(PYTHON, ['bench/growth.py', 'prepare', String(users), folder], { env }))
   const command = [...tsx('growth-server.ts'), folder, String(PORT)]
   const server = await startServer({ name: `${users} users`, command }, PORT)
   const lone: Loaded[] = []
@@ -49,7 +52,7 @@ await writeFile(
   path,
   JSON.stringify({ machine, node: process.version, rounds: ROUNDS, connections: CONNECTIONS, measures })
 )
-await must(run(PYTHON, ['bench/growth.py', 'report', path, join(ROOT, 'docs')], { env: PYTHON_ENV }))
+await must(run(PYTHON, ['bench/growth.py', 'report', path, join(ROOT, 'docs')], { env }))
 
 function median(values: number[]): number {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!

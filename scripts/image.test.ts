@@ -68,7 +68,9 @@ test('has at most 130 MB above its base, and nothing that is not run', async (t)
   t.strictSame((await readdir(files)).sort(), ['models', 'node_modules', 'package.json', 'server'])
   t.strictSame(await readdir(join(files, 'server')), ['dist'])
   const all = await readdir(files, { recursive: true })
-  const unwanted = /darwin|win32|\.(ts|map)$|\.csv$|\.ipynb$|\/(typescript|tap|tsx)$|\.npmrc|\.pem$|\.crt$/
+  // The recorder's types are for those who take it from /recorder.js.
+  const unwanted =
+    /darwin|win32|(?<!page\/recorder\.d)\.ts$|\.map$|\.csv$|\.ipynb$|\/(typescript|tap|tsx)$|\.npmrc|\.pem$|\.crt$/
   t.strictSame(
     all.filter((path) => unwanted.test(path)),
     []
@@ -112,6 +114,12 @@ test('read-only, without capabilities and in 512 MB', async (t) => {
 
   await t.test('is healthy', async (t) => {
     t.equal(run('podman', ['healthcheck', 'run', 'keystroke-test']).status, 0)
+  })
+
+  await t.test('has the page, and the recorder for others', async (t) => {
+    for (const path of ['', 'style.css', 'page.js', 'recorder.js', 'recorder.d.ts']) {
+      t.equal((await fetch(`http://127.0.0.1:${PORT}/${path}`)).status, 200, path)
+    }
   })
 
   await t.test('answers as the service outside of a container does', async (t) => {

@@ -31,6 +31,7 @@ export type AskKey = (wasRefused: boolean) => Promise<string | undefined>
 /** The service, asked over its API alone. */
 export class Service {
   readonly #askKey: AskKey
+  #key = readKey()
   #asking: Promise<string | undefined> | undefined
 
   constructor(askKey: AskKey) {
@@ -75,8 +76,8 @@ export class Service {
     init: RequestInit & { headers?: Record<string, string> } = {}
   ): Promise<Response> {
     for (;;) {
-      const key = sessionStorage.getItem(KEY)
-      const headers = { ...init.headers, ...(key !== null && { 'x-api-key': key }) }
+      const key = this.#key
+      const headers = { ...init.headers, ...(key !== undefined && { 'x-api-key': key }) }
       const response = await fetch(path, { ...init, headers }).catch((error: unknown) => {
         if (init.signal?.aborted) throw error
         throw new ServiceError('The service cannot be reached.')
@@ -84,15 +85,34 @@ export class Service {
       if (response.ok) return response
       if (response.status !== 401) throw new ServiceError(await explain(response))
       // Another call may have got a key since this one was sent.
-      if (sessionStorage.getItem(KEY) !== key) continue
+      if (this.#key !== key) continue
       // Calls that are refused together ask once.
-      this.#asking ??= this.#askKey(key !== null).finally(() => {
+      this.#asking ??= this.#askKey(key !== undefined).finally(() => {
         this.#asking = undefined
       })
       const given = await this.#asking
       if (given === undefined) throw new ServiceError('The service answers only with a key.')
-      sessionStorage.setItem(KEY, given)
+      this.#key = given
+      keepKey(given)
     }
+  }
+}
+
+/** The key from before a reload of this tab. */
+function readKey(): string | undefined {
+  try {
+    return sessionStorage.getItem(KEY) ?? undefined
+  } catch {
+    // Storage is off: a reload asks again.
+    return undefined
+  }
+}
+
+function keepKey(key: string): void {
+  try {
+    sessionStorage.setItem(KEY, key)
+  } catch {
+    // As above.
   }
 }
 

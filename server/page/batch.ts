@@ -27,7 +27,7 @@ export function showBatch(service: Service): void {
   const result = byId('batch-result', HTMLElement)
   let stopping: AbortController | undefined
   let answers: string[] = []
-  let name = ''
+  let answersName = ''
 
   const ask = async () => {
     const chosen = file.files?.[0]
@@ -38,15 +38,16 @@ export function showBatch(service: Service): void {
     const { signal } = stopping
     const tally = new Tally()
     answers = []
-    name = chosen.name.replace(/\.[^.]*$/, '')
+    const asked = model.value as ModelName
+    answersName = `${chosen.name.replace(/\.[^.]*$/, '')}-${asked}.csv`
     result.hidden = true
-    status.textContent = `Asking ${model.value} about ${chosen.name} …`
+    status.textContent = `Asking ${asked} about ${chosen.name} …`
     progress.hidden = stop.hidden = false
     progress.max = chosen.size
     progress.value = 0
     let failure = ''
     try {
-      for await (const answer of askPieces(service, model.value as ModelName, chosen, signal, (sent) => {
+      for await (const answer of askPieces(service, asked, chosen, signal, (sent) => {
         progress.value = sent
       })) {
         const [header, ...rows] = answer
@@ -76,7 +77,7 @@ export function showBatch(service: Service): void {
   })
   stop.addEventListener('click', () => stopping?.abort())
   byId('batch-download', HTMLButtonElement).addEventListener('click', () =>
-    download(`${name}-${model.value}.csv`, 'text/csv', answers)
+    download(answersName, 'text/csv', answers)
   )
 
   for (const type of ['dragenter', 'dragover'] as const) {
@@ -89,8 +90,12 @@ export function showBatch(service: Service): void {
   drop.addEventListener('drop', (event) => {
     event.preventDefault()
     drop.classList.remove('over')
-    if (!event.dataTransfer?.files.length) return
-    file.files = event.dataTransfer.files
+    const dropped = event.dataTransfer?.files
+    if (dropped?.length !== 1) {
+      fault.textContent = dropped?.length ? 'One file at a time.' : 'That is no file.'
+      return
+    }
+    file.files = dropped
     file.dispatchEvent(new Event('change'))
   })
 }

@@ -78,6 +78,6 @@ export class TypingField {
   close(): void {
     this.#recorder?.stop()
     this.#recorder = undefined
-    this.#place.replaceChildren()
+    this.#place.replaceChildren(html('p', { class: 'empty' }, 'There is no string to type yet.'))
   }
 }

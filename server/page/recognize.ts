@@ -46,6 +46,7 @@ export function showRecognize(service: Service, card: Card): void {
       byId('eight', HTMLElement).replaceChildren(...predictions.map(showPrediction))
       if (claim.value !== '') await verify()
     } catch (error) {
+      if (turn !== asked) return
       field.say(`Your typing was clean, but not answered. ${(error as Error).message}`, 'bad')
     }
   })
@@ -114,8 +115,10 @@ export function showRecognize(service: Service, card: Card): void {
       else field.input.focus()
       return
     }
+    const turn = asked
     try {
       const { UserID, Match, Score, Threshold } = await service.verify(readUserID(claim.value, type), typings)
+      if (turn !== asked) return
       const verdict = Match ? `Yes, this looks like ${UserID}` : `No, this does not look like ${UserID}`
       const far = percent(card.typingModel.falseAcceptanceRate)
       const how = `Evidence ${number(Score, 1)}, and ${number(Threshold, 1)} is asked for: set so that about ${far} of strangers’ claims pass.`

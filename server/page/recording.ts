@@ -28,7 +28,7 @@ export class Recording {
     this.string = string
     try {
       const kept = JSON.parse(localStorage.getItem(KEY) ?? 'null')
-      if (Array.isArray(kept?.typings)) Object.assign(this, kept)
+      if (kept?.typings?.length > 0) Object.assign(this, kept)
     } catch {
       // Storage is off, or holds what another version left; what is recorded now is in memory.
     }
