@@ -81,7 +81,8 @@ RUN npm prune --omit=dev --ignore-scripts && \
     rm -r .bin .package-lock.json
 
 
-FROM docker.io/library/node:24-bookworm-slim
+# The platform is the default, which buildah forgets (its issue 5968): it would take the one of the stages above.
+FROM --platform=$TARGETPLATFORM docker.io/library/node:24-bookworm-slim
 WORKDIR /keystroke
 # From what changes least to what changes most, so that a new model is a small push.
 COPY --from=dependencies /keystroke/node_modules node_modules

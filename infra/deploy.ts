@@ -280,7 +280,7 @@ async function check(
   const config = await loadConfig()
   const identity = await whoAmI().catch((error: unknown) => {
     const { message, next } = explain(error)
-    missing.push(`${message} ${next}`)
+    missing.push(`${message.replace(/\.$/, '')}. ${next}`)
     return undefined
   })
   if (identity !== undefined)

@@ -30,6 +30,9 @@ const PRUNE = {
 
 const PLATFORMS = { X86_64: 'linux/amd64', ARM64: 'linux/arm64' } as const
 
+/** Of this machine, on which the stages run that build. */
+const HOST_PLATFORM = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`
+
 /**
  * Name the image after all that it is made of: the same files give the same tag on any machine,
  * so what is in the repository under that tag need not be built again.
@@ -61,6 +64,8 @@ export async function build(engine: Engine, name: string, { architecture }: Conf
     // HEALTHCHECK is no part of the other format.
     ...(engine === 'docker' ? [] : ['--format', 'docker']),
     ...['--platform', PLATFORMS[architecture]],
+    // Docker knows it; buildah 1.28 does not, and would run the building stages on the image's platform.
+    ...(engine === 'docker' ? [] : ['--build-arg', `BUILDPLATFORM=${HOST_PLATFORM}`]),
     ...['--build-arg', 'MODELS=given', '--build-arg', `REVISION=${revision?.trim() || 'unknown'}`],
     ...(bundle !== undefined && existsSync(bundle) ? ['--secret', `id=ca,src=${bundle}`] : []),
     ...['-t', name, '.']

@@ -79,7 +79,7 @@ async function ready(target: Target): Promise<void> {
     try {
       const { status, body } = await ask(target, 'GET', '/health/ready')
       if (status === 200) return
-      last = `${status}: ${body.slice(0, 200)}`
+      last = `${status}: ${body.slice(0, 500)}`
     } catch (error) {
       last = (error as Error).message
     }
