@@ -1,24 +1,31 @@
-import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 
-const COMMANDS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+/** Where distributions and the browser's own installers put it. */
+const PLACES = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/snap/bin/chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe'
+]
 
-/** @returns the Chromium that is installed here, as a command; undefined if none is */
-export function findBrowser(): string | undefined {
-  return COMMANDS.find((command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0)
-}
+const place = PLACES.find((place) => existsSync(place))
+
+/** Why a test that needs a browser is skipped; false where one is here. */
+export const withoutBrowser = place === undefined && 'not here: Chromium (apt-get install chromium)'
 
 /**
- * Start it without a window.
+ * Start it without a window. It asks nobody but the pages that it is told to open.
  *
  * @throws Error if there is none
  */
 export async function startBrowser(): Promise<Browser> {
-  const command = findBrowser()
-  if (command === undefined) throw new Error('Chromium is not installed (apt-get install chromium)')
+  if (place === undefined) throw new Error(`Chromium or Chrome is at none of ${PLACES.join(', ')}.`)
   return chromium.launch({
-    executablePath: spawnSync('which', [command], { encoding: 'utf8' }).stdout.trim(),
-    // Its sandbox needs rights that root, and many a container, has not. It opens our own pages alone.
+    executablePath: place,
+    // Its sandbox needs rights that root, and many a container, has not.
     args: [
       '--no-sandbox',
       '--disable-gpu',

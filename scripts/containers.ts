@@ -23,7 +23,7 @@ export function missingTools(...tools: (keyof typeof TOOLS)[]): string[] {
 /** @returns as `missingTools`, of the images that the Dockerfile builds on */
 export function missingBases(): string[] {
   return BASES.filter((base) => !works('buildah', ['inspect', '--type', 'image', base])).map(
-    (base) => `the base image ${base} (buildah pull ${base})`
+    (base) => `${base} (buildah pull)`
   )
 }
 
