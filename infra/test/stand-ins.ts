@@ -136,11 +136,12 @@ export async function startStandIns(moto: string): Promise<StandIns> {
     },
     async stop() {
       await task.stop()
-      balancer.close()
-      listener.close()
+      for (const server of [balancer, listener]) {
+        server.close()
+        server.closeAllConnections()
+      }
       for (const child of children) {
-        child.kill()
-        if (child.exitCode === null) await once(child, 'exit')
+        if (child.kill()) await once(child, 'exit')
       }
       await rm(folder, { recursive: true, force: true })
     }
@@ -217,7 +218,9 @@ class Task {
         response.writeHead(answer.statusCode!, answer.headers)
         answer.pipe(response)
       })
-      outgoing.on('error', () => response.writeHead(502).end())
+      outgoing.on('error', () => response.headersSent || response.writeHead(502).end())
+      // Whoever asked may be killed in the middle of it.
+      response.on('close', () => outgoing.destroy())
       incoming.pipe(outgoing)
     } catch (error) {
       response.writeHead(503).end(String(error))
