@@ -1,8 +1,9 @@
 /** `npm run screenshots`: the page on the sample's models, as the README shows it, into docs/. */
 import { join } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { oracle, prepareFixtures, readyApp, typing } from '../server/test/fixtures.ts'
-import { findBrowser, openPage, type Typist } from '../server/test/page/browser.ts'
+import { openPage, type Typist } from '../server/test/page/browser.ts'
+import { startBrowser } from './browser.ts'
 import { build } from './build.ts'
 import { ROOT } from './processes.ts'
 
@@ -21,14 +22,12 @@ const shots: [
   ['page-phone', 360, 780, 'dark', recognize]
 ]
 
-const executablePath = findBrowser()
-if (executablePath === undefined) throw new Error('a Chromium or Chrome is needed')
+const browser = await startBrowser()
 if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
 await prepareFixtures()
 const said = oracle('sample')
 const app = await readyApp()
 const url = await app.listen({ host: '127.0.0.1', port: 0 })
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 try {
   for (const [name, width, height, colorScheme, show] of shots) {
     const typist = await openPage(browser, url, { viewport: { width, height }, colorScheme })

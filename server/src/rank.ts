@@ -1,5 +1,5 @@
 /**
- * Find the best scores without sorting all: of 10,000 users that takes a hundredth of the time.
+ * Find the best scores without sorting all of them.
  *
  * @param scores - of each class
  * @param top - how many are wanted

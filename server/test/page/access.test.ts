@@ -3,9 +3,10 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { AxeResults } from 'axe-core'
 import t from 'tap'
+import { withoutBrowser } from '../../../scripts/browser.ts'
 import { ROOT } from '../../../scripts/processes.ts'
 import { oracle, readyApp, typing } from '../fixtures.ts'
-import { openBrowser, openPage, type Typist, withoutBrowser } from './browser.ts'
+import { openBrowser, openPage, type Typist } from './browser.ts'
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const VIEWS = ['recognize', 'record', 'batch', 'model'] as const

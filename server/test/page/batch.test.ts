@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
+import { withoutBrowser } from '../../../scripts/browser.ts'
 import { csv, readyApp } from '../fixtures.ts'
-import { openBrowser, openPage, withoutBrowser } from './browser.ts'
+import { openBrowser, openPage } from './browser.ts'
 
 const [HEADER, ...ROWS] = csv('sample').toString().trimEnd().split('\n') as [string, ...string[]]
 

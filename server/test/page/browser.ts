@@ -1,45 +1,12 @@
 /** A browser with real key events; it is served what `npm run build` last put in server/dist/page. */
-import { existsSync } from 'node:fs'
-import {
-  type Browser,
-  type BrowserContextOptions,
-  type CDPSession,
-  chromium,
-  type Page
-} from 'playwright-core'
+import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core'
 import type { Test } from 'tap'
+import { startBrowser } from '../../../scripts/browser.ts'
 import type { Typing } from '../../src/schemas.ts'
 
-/** Where distributions and the browser's own installers put it. */
-const PLACES = [
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/opt/google/chrome/chrome',
-  '/snap/bin/chromium',
-  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
-  '/Applications/Chromium.app/Contents/MacOS/Chromium',
-  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe'
-]
-
-export const findBrowser = (): string | undefined => PLACES.find((place) => existsSync(place))
-
-/** Why a test that needs a browser is skipped; false where one is there. */
-export const withoutBrowser =
-  findBrowser() === undefined ? `no Chromium or Chrome is at ${PLACES.join(', ')}` : false
-
-/** Start a browser that asks nobody but the pages it is told to; it is closed after the test. */
+/** Start a browser; it is closed after the test. */
 export async function openBrowser(t: Test): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: findBrowser()!,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--disable-background-networking',
-      '--disable-sync'
-    ]
-  })
+  const browser = await startBrowser()
   t.teardown(() => browser.close())
   return browser
 }

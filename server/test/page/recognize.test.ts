@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import { withoutBrowser } from '../../../scripts/browser.ts'
 import { buildApp } from '../../src/app.ts'
 import { loadModels } from '../../src/models.ts'
 import type { Typing } from '../../src/schemas.ts'
 import { folder, oracle, readyApp, typing } from '../fixtures.ts'
-import { openBrowser, openPage, type Typist, withoutBrowser } from './browser.ts'
+import { openBrowser, openPage, type Typist } from './browser.ts'
 
 const STRING = 'quiet morning'
 t.test('who it looks like', { skip: withoutBrowser }, async (t) => {

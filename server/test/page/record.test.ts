@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { withoutBrowser } from '../../../scripts/browser.ts'
 import { train } from '../../../scripts/train.ts'
 import { buildApp } from '../../src/app.ts'
 import { loadModels } from '../../src/models.ts'
 import type { Typing } from '../../src/schemas.ts'
 import { csv, oracle, readyApp } from '../fixtures.ts'
-import { openBrowser, openPage, withoutBrowser } from './browser.ts'
+import { openBrowser, openPage } from './browser.ts'
 
 const STRING = 'Keystroke day'
 /** Their names are the hardest that training takes; the numbers are the first rows of their typings in the sample. */

@@ -4,10 +4,11 @@ import { gzipSync } from 'node:zlib'
 import { transform } from 'esbuild'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import { withoutBrowser } from '../../../scripts/browser.ts'
 import { ROOT } from '../../../scripts/processes.ts'
 import { buildApp } from '../../src/app.ts'
 import type { Typing } from '../../src/schemas.ts'
-import { openBrowser, openPage, type Typist, withoutBrowser } from './browser.ts'
+import { openBrowser, openPage, type Typist } from './browser.ts'
 
 const app = await buildApp({ models: new Promise(() => {}) })
 t.teardown(() => app.close())
