@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from keystroke.export import IR_VERSION, OPSET, SCORES
-from keystroke.typing_model import LOG_OFFSET, RPT_UNIT, TypingModel
+from keystroke.typing_model import FAR_PENALTY, LOG_OFFSET, RPT_UNIT, TypingModel
 
 TIMES = 'times'
 
@@ -64,6 +64,9 @@ def export_typing_model(model: TypingModel) -> onnx.ModelProto:
         'offset': scorer.offset,
         'means': scorer.means,
         'weights': scorer.weights,
+        'far': scorer.far,
+        'none': 0.0,
+        'far_penalty': FAR_PENALTY,
     }
     int64_constants = {
         'later': np.concatenate(later),
@@ -110,7 +113,13 @@ def export_typing_model(model: TypingModel) -> onnx.ModelProto:
         node('ReduceSum', ['weighted_distance', 'timings_axis'], ['distances'], keepdims=0),
         node('ReduceMean', ['distances'], ['mean_distance'], axes=[1], keepdims=1),
         node('Sub', ['mean_distance', 'distances'], ['closeness']),
-        node('Add', ['likelihood_ratios', 'closeness'], [SCORES]),
+        node('Add', ['likelihood_ratios', 'closeness'], ['both']),
+        # What is far from everybody is nobody's.
+        node('ReduceMin', ['distances'], ['nearest'], axes=[1], keepdims=1),
+        node('Sub', ['nearest', 'far'], ['nearest_beyond']),
+        node('Max', ['nearest_beyond', 'none'], ['beyond']),
+        node('Mul', ['beyond', 'far_penalty'], ['penalty']),
+        node('Sub', ['both', 'penalty'], [SCORES]),
     ]
     initializers = [
         numpy_helper.from_array(np.asarray(value, dtype=dtype), name)

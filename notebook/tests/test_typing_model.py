@@ -1,5 +1,6 @@
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,37 @@ def test_closeness_is_the_negative_distance_less_its_mean_over_users() -> None:
     assert closeness + scorer.distances(robust) == pytest.approx(
         np.tile(scorer.distances(robust).mean(axis=1)[:, None], 4)
     )
+
+
+def test_what_is_far_from_everybody_is_nobodys_and_ranks_as_before() -> None:
+    times, user = recordings(8, 6, 6)
+    model = TypingModel().fit(times, user)
+    press = np.arange(6) * 9000
+    absurd = as_times(press[None], press[None] + 6000)
+    robust = model.scorer_.robust(log_timings(absurd))
+    # 2.2 spreads of 21 timings, at a quarter each; more, as six typings understate spreads.
+    beyond = model.scorer_.distances(robust).min() - 2.2 * np.sqrt(7 / 5) * 0.25 * 21
+    assert beyond > 0
+    without = replace(model.scorer_, far=np.inf).scores(log_timings(absurd))
+    assert model.score_users(absurd) == pytest.approx(without - 4 * beyond)
+    assert model.score_users(absurd).max() < model.decision(1).unknown_threshold
+    claims = evidence(model.score_users(absurd), model.decision(1).temperature)
+    assert claims.max() < model.decision(1).threshold
+
+
+def test_held_out_typings_come_as_near_to_far_with_few_typings_a_user_as_with_many() -> None:
+    times, user = recordings(20, 40, 6, seed=3)
+    timings, y = log_timings(times), user - 1
+    nearest = []
+    for n in (3, 5, 8, 30):
+        enrolled = np.tile(np.arange(40) < n, 20)
+        scorer = fit_scorer(timings[enrolled], y[enrolled], 11, 0.25, 3.0)
+        held_out = np.tile(np.arange(40) >= 30, 20)
+        distances = scorer.distances(scorer.robust(timings[held_out]))
+        own = distances[np.arange(len(distances)), y[held_out]]
+        nearest.append(np.median(own) / scorer.far)
+    # Uncorrected, those of three typings a user lie half as far again as those of thirty.
+    assert nearest == pytest.approx([nearest[-1]] * 4, rel=0.15)
 
 
 def test_evidence_weighs_a_user_against_the_others_and_a_stranger() -> None:
@@ -289,7 +321,8 @@ def test_constant_columns_say_nothing_for_or_against_anybody() -> None:
     off[:, 3] += 30  # one hold time that is not as it always was
     assert np.isfinite(model.score_users(off)).all()
     same = TypingModel().fit(np.tile(times[:1], (len(user), 1)), user)
-    assert np.ptp(same.score_users(times)) < 1e-6
+    # Nobody rather than somebody when it is far from the one typing there was, and equally for all.
+    assert np.ptp(same.score_users(times), axis=1).max() < 1e-6
 
 
 def test_a_typing_may_be_moved_in_time(named: Learned) -> None:

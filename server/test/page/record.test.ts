@@ -10,8 +10,11 @@ import { csv, oracle, readyApp } from '../fixtures.ts'
 import { openBrowser, openPage } from './browser.ts'
 
 const STRING = 'Keystroke day'
-/** Their names are the hardest that training takes; the numbers are the first rows of their typings in the sample. */
-const PEOPLE = { 'Zoë "Z" Müller': 0, 'bob, jr': 320, '007': 616 }
+/**
+ * Their names are the hardest that training takes; the numbers are the first rows of their typings in the sample. Five
+ * typings a person make a rough threshold; these people's sixth stays above it if all times are up to 2 ms off.
+ */
+const PEOPLE = { 'Zoë "Z" Müller': 0, 'bob, jr': 320, '007': 8 }
 
 t.test('a data set', { skip: withoutBrowser }, async (t) => {
   const app = await readyApp()

@@ -28,6 +28,21 @@ for (const name of ['sample', 'challenge'] as FixtureName[]) {
   )
 }
 
+t.test('a typing at a pace that is nobody’s is neither known nor the best candidate’s', async (t) => {
+  for (const [pace, hold] of [
+    [900, 600],
+    [1500, 1200],
+    [20, 10]
+  ] as const) {
+    const Press = python.press[0]!.map((_, key) => key * pace)
+    const absurd = { Press, Release: Press.map((press) => press + hold) }
+    const identified = (await post('/identify', { Typings: [absurd] })).json()
+    t.equal(identified.Known, false, `a key every ${pace} ms`)
+    const { UserID } = identified
+    t.match((await post('/verify', { UserID, Typings: [absurd] })).json(), { UserID, Match: false })
+  }
+})
+
 t.test(
   'probabilities, evidence, threshold and the warning are Python’s, of one typing and of two',
   async (t) => {
