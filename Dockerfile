@@ -65,7 +65,8 @@ RUN node --input-type=module --eval \
      await loadModels('models').catch(({ message }) => { console.error(message); process.exit(1) })"
 
 
-# What production needs, and of that what runs: no other platform's libraries, no types, maps or sources.
+# What production needs, and of that what runs: no other platform's libraries, no types, maps or sources, and no
+# TypeBox, which the build has put into one file.
 FROM packages AS dependencies
 ARG TARGETARCH
 RUN npm prune --omit=dev --ignore-scripts && \
@@ -78,7 +79,7 @@ RUN npm prune --omit=dev --ignore-scripts && \
     find onnxruntime-node/bin -mindepth 2 -type d -not -path '*/linux' -not -path "*/$platform" \
       -prune -exec rm -r {} + && \
     find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.md' \) -delete && \
-    rm -r .bin .package-lock.json
+    rm -r .bin .package-lock.json typebox
 
 
 # The platform is the default, which buildah forgets (its issue 5968): it would take the one of the stages above.

@@ -78,9 +78,10 @@ export async function buildApp({
     async (_request: unknown, body: string) => parseJson(body)
   )
 
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     // Tells clients to bring their next request to another process, before this one closes.
     if (health.state === 'draining') reply.header('connection', 'close')
+    done()
   })
 
   app.setErrorHandler<FastifyError>((error, request, reply) => {
