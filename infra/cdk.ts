@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type CloudFormationClient,
@@ -60,16 +62,22 @@ export async function destroyStack(name: string, region: string, release?: Relea
   return (await cdk(['destroy', name, '--exclusively', '--force'], region, release)) === 0
 }
 
-function cdk(args: string[], region: string, release?: Release): Promise<number> {
+async function cdk(args: string[], region: string, release?: Release): Promise<number> {
   const context = Object.entries(release ?? {})
     .filter(([, value]) => value !== undefined)
     .flatMap(([key, value]) => ['--context', `${key}=${value}`])
-  return ended(
-    spawn(nodeTool('cdk'), [...args, ...context], {
-      cwd: join(ROOT, 'infra'),
-      stdio: 'inherit',
-      shell: process.platform === 'win32',
-      env: { ...process.env, AWS_REGION: region, CI: 'true', NODE_NO_WARNINGS: '1' }
-    })
-  )
+  // A folder of its own, for the CLI locks it: one that was killed a moment ago would keep the next one out.
+  const output = await mkdtemp(join(tmpdir(), 'keystroke-cdk-'))
+  try {
+    return await ended(
+      spawn(nodeTool('cdk'), [...args, ...context, '--output', output], {
+        cwd: join(ROOT, 'infra'),
+        stdio: 'inherit',
+        shell: process.platform === 'win32',
+        env: { ...process.env, AWS_REGION: region, CI: 'true', NODE_NO_WARNINGS: '1' }
+      })
+    )
+  } finally {
+    await rm(output, { recursive: true, force: true })
+  }
 }

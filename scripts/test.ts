@@ -1,4 +1,4 @@
-/** `npm test`: every test there is, of both languages, and at the end one line that counts them. */
+/** `npm test`: every test there is but npm run test:deploy, of both languages, and at the end one line that counts them. */
 import { spawn } from 'node:child_process'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ interface Count {
   skipped: number
 }
 
-/** What builds and runs the image, alone, for it is measured under load; npm run test:deploy takes as long as all else. */
+/** What builds and runs the image, alone, for it is measured under load. */
 const CONTAINERS = ['scripts/image.test.ts']
 
 const python = await count('pytest', PYTHON, ['-m', 'pytest'], 'notebook', async (output) => {
@@ -30,7 +30,13 @@ if ((await build()) !== 0) throw new Error('the page cannot be built; see above'
 await prepareFixtures()
 await mkdir(join(ROOT, '.tap'), { recursive: true })
 const node = await tap('tap', [])
-const containers = await tap('tap: containers', ['--jobs=1', '--timeout=1800', ...CONTAINERS])
+// Other reporters than raw TAP leave what a test writes to stderr unread at some 200 kB, and then wait for its end.
+const containers = await tap('tap: containers', [
+  '--reporter=tap',
+  '--jobs=1',
+  '--timeout=1800',
+  ...CONTAINERS
+])
 
 const all = [python, node, containers]
 const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((outcome) =>

@@ -1,7 +1,7 @@
 /** Models for the tests, trained once by the real notebook, and what Python says of the same rows. */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/processes.ts'
 import { train } from '../../scripts/train.ts'
@@ -46,22 +46,23 @@ export interface Oracle {
   typingModelUsers: UserID[]
 }
 
-/** Train every fixture whose data is there, unless it was since the code or data changed. */
+/** Train every fixture whose data is there, unless it was since the code or data changed; each takes one core. */
 export async function prepareFixtures(): Promise<void> {
-  for (const name of Object.keys(CSVS) as FixtureName[]) {
-    if (!existsSync(CSVS[name]) || existsSync(folder(name))) continue
-    console.error(`Training the models that the server's tests ask, on ${CSVS[name]}`)
-    await mkdir(CACHE, { recursive: true })
-    const scratch = await mkdtemp(join(CACHE, 'training-'))
-    const trained = await train([CSVS[name], '--models', scratch])
-    const asked = await run(PYTHON, ['server/test/oracle.py', CSVS[name], join(scratch, 'oracle.json')], {
-      env: PYTHON_ENV
-    })
-    if (trained !== 0 || asked !== 0) throw new Error(`no models of ${CSVS[name]} to test with`)
-    await rm(folder(name), { recursive: true, force: true })
-    await rename(scratch, folder(name))
-  }
-  await prepareFirstAndLast(FIRST_AND_LAST)
+  const names = (Object.keys(CSVS) as FixtureName[]).filter((name) => existsSync(CSVS[name]))
+  await Promise.all([...names.map(prepareFixture), prepareFirstAndLast(FIRST_AND_LAST)])
+}
+
+async function prepareFixture(name: FixtureName): Promise<void> {
+  if (existsSync(folder(name))) return
+  console.error(`Training the models that the server's tests ask, on ${CSVS[name]}`)
+  await mkdir(CACHE, { recursive: true })
+  const scratch = await mkdtemp(join(CACHE, 'training-'))
+  const trained = await train([CSVS[name], '--models', scratch])
+  const asked = await run(PYTHON, ['server/test/oracle.py', CSVS[name], join(scratch, 'oracle.json')], {
+    env: PYTHON_ENV
+  })
+  if (trained !== 0 || asked !== 0) throw new Error(`no models of ${CSVS[name]} to test with`)
+  await rename(scratch, folder(name))
 }
 
 /**
@@ -72,6 +73,7 @@ export async function prepareFixtures(): Promise<void> {
 export async function prepareFirstAndLast(name: FixtureName): Promise<string> {
   const prepared = `${folder(name)}-first`
   if (existsSync(prepared)) return prepared
+  await mkdir(CACHE, { recursive: true })
   const scratch = await mkdtemp(join(CACHE, 'training-'))
   const split = await run(PYTHON, ['server/test/first_and_last.py', CSVS[name], scratch], { env: PYTHON_ENV })
   if (split !== 0 || (await train([join(scratch, 'first.csv'), '--models', scratch])) !== 0) {
