@@ -25,11 +25,14 @@ import {
   startServer,
   tsx
 } from './measure.ts'
+import { type Profiled, profile } from './profile.ts'
 
 const ROUNDS = 5
 const SECONDS = 2
 const WARM_UP_SECONDS = 1
 const CONNECTIONS = 32
+/** Of the first contestant; the others' follow. */
+const PORT = 18_080
 const LARGE_CSV_ROWS = 100_000
 const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench')
 const ENVIRONMENT = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench-python')
@@ -74,8 +77,8 @@ const running: (Server & Running)[] = []
 const measures: Measure[] = []
 const largeCsv: LargeCsv[] = []
 try {
-  for (const [i, contestant] of contestants(18_080).entries())
-    running.push({ ...contestant, ...(await startServer(contestant, 18_080 + i)) })
+  for (const [i, contestant] of contestants(PORT).entries())
+    running.push({ ...contestant, ...(await startServer(contestant, PORT + i)) })
   await checkAnswers()
   for (let round = 0; round <= ROUNDS; round++) {
     for (const question of QUESTIONS) {
@@ -100,7 +103,17 @@ try {
 } finally {
   for (const { child } of running) child.kill('SIGKILL')
 }
-await report(measureGraphs())
+const profiles: Record<string, Profiled> = {}
+const [own, floor] = contestants(PORT) as [Server, Server]
+profiles[floor.name] = await profile(floor, WORK, 'RF', CONNECTIONS, PORT + 1)
+for (const model of MODEL_NAMES) {
+  profiles[model] = await profile(own, WORK, model, CONNECTIONS, PORT)
+  console.error(`profile: ${model}`)
+}
+const graphs = measureAlone([...tsx('graphs.ts'), WORK])
+const start = [join(WORK, 'start.js'), join(ROOT, 'server', 'dist'), join(WORK, 'models')]
+const starts = Array.from({ length: ROUNDS }, () => measureAlone([process.execPath, ...start]))
+await report(graphs, starts, profiles)
 
 async function prepare(): Promise<void> {
   console.error('Preparing: models, pickles, plain exports')
@@ -118,10 +131,12 @@ async function prepare(): Promise<void> {
   await must(build())
   await bundle({
     absWorkingDir: ROOT,
-    entryPoints: ['bench/floor.ts'],
-    outfile: FLOOR,
+    entryPoints: ['bench/floor.ts', 'bench/profiler.ts', 'bench/start.ts'],
+    outdir: WORK,
     bundle: true,
     packages: 'external',
+    // The floor has TypeBox in one file too.
+    alias: { typebox: join(ROOT, 'server', 'dist', 'node_modules', 'typebox', 'index.js') },
     platform: 'node',
     format: 'esm',
     target: 'node20'
@@ -169,12 +184,13 @@ async function underLargeCsv(model: ModelName): Promise<LargeCsv> {
   return measureLargeCsv(running[0]!.url, model, lines, LARGE_CSV_ROWS, body)
 }
 
-function measureGraphs(): unknown {
-  const [command, args] = pin(CORES[0], [...tsx('graphs.ts'), WORK])
-  return JSON.parse(execFileSync(command, args, { cwd: ROOT, encoding: 'utf8' }))
+/** What a command prints as JSON, alone on its core. */
+function measureAlone(command: string[]): unknown {
+  const [first, args] = pin(CORES[0], command)
+  return JSON.parse(execFileSync(first, args, { cwd: ROOT, encoding: 'utf8' }))
 }
 
-async function report(runtime: unknown): Promise<void> {
+async function report(runtime: unknown, parts: unknown[], profiles: object): Promise<void> {
   const results = {
     data: basename(CSV),
     machine: `${cpus()[0]!.model.trim()}, ${cpus().length} cores`,
@@ -186,7 +202,9 @@ async function report(runtime: unknown): Promise<void> {
     starts: Object.fromEntries(running.map(({ name, startMs }) => [name, startMs])),
     measures,
     largeCsv,
-    runtime
+    runtime,
+    parts,
+    profiles
   }
   const path = join(WORK, 'results.json')
   await writeFile(path, JSON.stringify(results, null, 1))

@@ -8,11 +8,11 @@ export const FEATURE_NAMES = SERIES.flatMap((series) => [`${series}.Mean`, `${se
 /**
  * Rows a run computes at most. onnxruntime-node computes on the main thread (microsoft/onnxruntime
  * issue 19611), so this bounds how long everybody else waits: about 1 ms with the slowest model. More
- * are no faster, as tensors of 110 users then outgrow a core's cache: SVM takes 20 us a row of 16, and
- * 25 to 50 of 64. A worker thread would spare others this wait, for a copy of every answer and a second
- * event loop: beside a CSV of 100,000 rows `npm run bench` finds no need of it.
+ * are no faster, as SVM's tensors of 110 users then outgrow a core's cache: it takes 25 to 50 us a row of
+ * 64, and 18 to 25 of 32. A worker thread would spare others this wait, for a copy of every answer and a
+ * second event loop: beside a CSV of 100,000 rows `npm run bench` finds no need of it.
  */
-const MAX_ROWS_PER_RUN = 16
+const MAX_ROWS_PER_RUN = 32
 
 /** An ONNX session and what its class indices mean. */
 export interface Model {
