@@ -89,7 +89,7 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
 async function readString(csv: string): Promise<string | null> {
   const { dir, name } = parse(csv)
   const text = await readFile(join(dir, `${name}.txt`), 'utf8').catch(() => null)
-  return text?.replace(/^\ufeff|\r?\n$/g, '') ?? null
+  return text?.replace(/^\ufeff|\r?\n$/g, '').normalize('NFC') ?? null
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -4,6 +4,8 @@ A typing is one entry of the fixed string: for each of its K keys a press and a 
 whole milliseconds. The file's header says K: ``user,press-0,release-0,...,press-K-1,release-K-1``.
 The server reads the same format in ``server/src/csv.ts``.
 
+``data/csv-cases.json`` holds both readers to the same files.
+
 Which string it was may stand beside the CSV, in a text file of the same name: ``typings.txt`` of
 ``typings.csv``.
 """
@@ -11,7 +13,9 @@ Which string it was may stand beside the CSV, in a text file of the same name: `
 import csv
 import hashlib
 import io
+import json
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +34,29 @@ MAX_TIME = 2**53 - 1
 MIN_TYPINGS_PER_USER = 2
 """One to learn from and one to test on."""
 
-# As many digits as MAX_TIME has: Python refuses to convert thousands of them.
-_WHOLE = re.compile(r'0|[1-9][0-9]{0,15}')
+USER_NAMES = ('user', 'userid', 'user_id', 'subject', 'participant')
+"""Names of the first column, in any case."""
+
+HOUR = 3_600_000
+"""ms; nobody types one string for so long."""
+
+LONGEST_MEDIAN_HOLD = 10_000
+"""ms; a key of a real typing is held for some tens to hundreds, and ten times longer than this only
+if the unit is microseconds."""
+
+LONGEST_IN_SECONDS = 60
+"""Longer than anybody types a string, s; a typing shorter than this number is not in ms."""
+
+LONGEST_QUOTED = 60
+"""Characters of a file that a message repeats at most."""
+
+# As many digits as MAX_TIME has: Python refuses to convert thousands of them. Some programs write
+# whole numbers as 84.0.
+_WHOLE = re.compile(r'(0|[1-9][0-9]{0,15})(?:\.0+)?')
+_NUMBER = re.compile(r'-?[0-9]+(?:\.[0-9]+)?')
+# Python's white space and JavaScript's.
+_BLANK = re.compile(r'^[\s\ufeff]|[\s\ufeff]$')
+_EVENT = re.compile(r'event|timestamp|event_?type', re.IGNORECASE)
 _INTEGER_ID = re.compile(r'0|-?[1-9][0-9]{0,15}')
 
 
@@ -91,8 +116,10 @@ def header(keys: int) -> list[str]:
 def read_typings(path: str | Path) -> Typings:
     """Read a CSV of typings, and the string from the text file beside it, if there is one.
 
-    UTF-8 with or without a byte order mark, LF or CRLF line ends, quoted fields or not. UserIDs
-    are integers where the whole column reads as integers, otherwise strings as they stand.
+    UTF-8 with or without a byte order mark; LF, CRLF or CR line ends; quoted fields or not; the
+    header in any case, its first column named as in ``USER_NAMES``; whole numbers also as ``84.0``.
+    Blank rows and empty fields after the last column are left out. UserIDs are integers where the
+    whole column reads as integers, otherwise strings as they are.
 
     Parameters
     ----------
@@ -113,6 +140,9 @@ def read_typings(path: str | Path) -> Typings:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f'{path}: {error.strerror or error}') from error
+    why = _why_not_text(raw)
+    if why:
+        raise DataError(f'{path.name}: the file is not a CSV: {why}')
     try:
         text = raw.decode('utf-8-sig')
     except UnicodeDecodeError as error:
@@ -120,6 +150,7 @@ def read_typings(path: str | Path) -> Typings:
         line = error.object.count(b'\n', 0, error.start) + 1
         raise DataError(f'{path.name}, line {line}: not UTF-8') from error
 
+    _check_separator(path.name, text)
     rows = _rows(path.name, text)
     line, head = next(rows, (0, []))
     columns = _check_header(path.name, line, head)
@@ -151,24 +182,36 @@ def require_trainable(typings: Typings) -> None:
     Raises
     ------
     DataError
-        If there are fewer than two users, or a user with fewer than two typings.
+        If there are fewer than two users, or a user with fewer than two typings; if a user's
+        typings are all equal, or those of two users; if all keys were held for 0 ms.
     """
-    counts: dict[UserID, int] = {}
-    first_line: dict[UserID, int] = {}
-    for user, line in zip(typings.users, typings.lines, strict=True):
-        counts[user] = counts.get(user, 0) + 1
-        first_line.setdefault(user, int(line))
-    if len(counts) < 2:
+    shape = np.hstack([typings.press, typings.release]) - typings.press[:, :1]
+    rows: dict[UserID, list[int]] = {}
+    for row, user in enumerate(typings.users):
+        rows.setdefault(user, []).append(row)
+
+    def refuse(user: UserID, why: str) -> DataError:
+        line = typings.lines[rows[user][0]]
+        return DataError(f'{typings.name}, line {line}, column user: {user!r} {why}')
+
+    if len(rows) < 2:
+        raise refuse(typings.users[0], 'is the only user; telling users apart needs at least two')
+    same: dict[frozenset[bytes], UserID] = {}
+    for user, own in rows.items():
+        if len(own) < MIN_TYPINGS_PER_USER:
+            why = 'each user needs at least two, one to learn from and one to test on'
+            raise refuse(user, f'has one typing; {why}')
+        different = frozenset(row.tobytes() for row in shape[own])
+        if len(different) == 1:
+            raise refuse(user, f'has {len(own)} equal typings; people never type twice alike')
+        if different in same:
+            raise refuse(user, f'has the same typings as {same[different]!r}')
+        same[different] = user
+    if not (typings.release - typings.press).any():
         raise DataError(
-            f'{typings.name}, line {first_line[typings.users[0]]}, column user: '
-            f'{typings.users[0]!r} is the only user; telling users apart needs at least two'
+            f'{typings.name}, line {typings.lines[0]}: every key of every typing was held for '
+            '0 ms; were its releases recorded?'
         )
-    for user, count in counts.items():
-        if count < MIN_TYPINGS_PER_USER:
-            raise DataError(
-                f'{typings.name}, line {first_line[user]}, column user: {user!r} has one typing; '
-                'each user needs at least two, one to learn from and one to test on'
-            )
 
 
 def summarize(typings: Typings) -> dict[str, int]:
@@ -196,7 +239,7 @@ def summarize(typings: Typings) -> dict[str, int]:
         'negative release-release times (released out of order)': int(
             (np.diff(release, axis=1) < 0).sum()
         ),
-        'longest typing, ms': int(release.max(axis=1).max()),
+        'longest typing, ms': int((release.max(axis=1) - press[:, 0]).max()),
     }
 
 
@@ -211,7 +254,8 @@ def _read_string(csv_path: Path, keys: int) -> str | None:
         raise DataError(f'{path}: {error.strerror or error}') from error
     except UnicodeDecodeError as error:
         raise DataError(f'{path.name}: not UTF-8') from error
-    string = text.removesuffix('\n').removesuffix('\r')
+    # As keyboards type: some programs write é as two characters.
+    string = unicodedata.normalize('NFC', text.removesuffix('\n').removesuffix('\r'))
     if not string.isprintable():
         raise DataError(
             f'{path.name}: {string!r} is not one line of printable characters; this file holds '
@@ -226,7 +270,7 @@ def _read_string(csv_path: Path, keys: int) -> str | None:
 
 
 def _rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with its first line; blank lines are no records."""
+    """Yield each record with its first line; leave out blank rows, such as Excel's of commas."""
     reader = csv.reader(io.StringIO(text, newline=''), strict=True)
     line = 1
     while True:
@@ -235,71 +279,178 @@ def _rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise DataError(f'{name}, line {line}: {error}') from error
-        if row:
+            raise DataError(f'{name}, line {line}: {_explain(error)}') from error
+        if any(field.strip() for field in row):
             yield line, row
         line = reader.line_num + 1
 
 
-def _check_header(name: str, line: int, row: Sequence[str]) -> list[str]:
+def _explain(error: csv.Error) -> str:
+    if 'unexpected end of data' in str(error):
+        return 'a quote is opened and never closed'
+    if "expected after '" in str(error):
+        return 'a quotation mark is misplaced'
+    return str(error)
+
+
+def _why_not_text(raw: bytes) -> str | None:
+    """Recognize by its first bytes what is not UTF-8 text; the server has the same words."""
+    if raw.startswith(b'\x1f\x8b\x08'):
+        return 'it is compressed with gzip; send it uncompressed'
+    if raw.startswith(b'PK\x03\x04'):
+        return 'it is a ZIP archive, as Excel workbooks are; export it as CSV'
+    if raw.startswith((b'\xff\xfe', b'\xfe\xff')) or b'\0' in raw[:2]:
+        return 'it is UTF-16; save it as UTF-8'
+    return None
+
+
+def _quote(text: str) -> str:
+    """Quote a file's own text, shortened: a message does not repeat a field of a megabyte."""
+    short = text if len(text) <= LONGEST_QUOTED else f'{text[:LONGEST_QUOTED]}…'
+    return json.dumps(short, ensure_ascii=False)
+
+
+def _check_separator(name: str, text: str) -> None:
+    # Before the fields are cut: quoted ones are not whole where something else than commas follows.
+    for line, content in enumerate(text.splitlines(), 1):
+        if not content.strip():
+            continue
+        for separator, what in ((';', 'semicolons'), ('\t', 'tabs')):
+            if separator in content and ',' not in content:
+                raise DataError(f'{name}, line {line}: fields are separated by {what}; use commas')
+        return
+
+
+def _check_header(name: str, line: int, row: list[str]) -> list[str]:
     if not row:
-        raise DataError(f'{name}: empty; a header user,press-0,release-0,... comes first')
-    if len(row) == 1 and ';' in row[0]:
-        raise DataError(f'{name}, line {line}: fields are separated by semicolons; use commas')
+        raise DataError(
+            f'{name}: the CSV is empty; a header user,press-0,release-0,... comes first'
+        )
+    while row and not row[-1]:
+        row.pop()
+    what = _describe_header(row)
+    if what:
+        raise DataError(f'{name}, line {line}: {what}')
     keys = max((len(row) - 1) // 2, MIN_KEYS)
     expected = header(keys)
+    lower = [column.lower() for column in row]
+    if lower[0] in USER_NAMES:
+        lower[0] = 'user'
     for position, column in enumerate(expected):
-        found = row[position] if position < len(row) else None
-        if found != column:
-            what = 'is missing' if found is None else f'is {found!r}'
+        if position >= len(row) or lower[position] != column:
+            what = 'is missing' if position >= len(row) else f'is {_quote(row[position])}'
             raise DataError(
-                f'{name}, line {line}: column {position + 1} should be {column!r}, {what}'
+                f'{name}, line {line}: column {position + 1} should be {column}, {what}'
             )
     if len(row) > len(expected):
         raise DataError(
-            f'{name}, line {line}: column {len(row)} is {row[-1]!r}; after press-{keys} a '
-            f'release-{keys} is expected, or nothing'
+            f'{name}, line {line}: column {len(row)}, {_quote(row[-1])}, is one too many; after '
+            f'press-{keys} a release-{keys} is expected, or nothing'
         )
     return expected
 
 
+def _describe_header(row: Sequence[str]) -> str | None:
+    """Say what a first line that is not the header looks like; None if it may be one."""
+    first, second = (field.lower() for field in (*row, '', '')[:2])
+    looks = [
+        (first.startswith('sep='), 'sep= is read by Excel alone; remove this line'),
+        (
+            not first and (second == 'press-0' or second in USER_NAMES),
+            'column 1 has no name; it looks like a data frame index, remove it',
+        ),
+        (
+            len(row) > MIN_KEYS and all(_NUMBER.fullmatch(field) for field in row[1:]),
+            'looks like a typing; a header user,press-0,release-0,... comes first',
+        ),
+        (
+            any(_EVENT.fullmatch(field) for field in row),
+            'looks like a log of key events; a row has to hold a whole typing: '
+            'user,press-0,release-0,...',
+        ),
+    ]
+    return next((what for is_it, what in looks if is_it), None)
+
+
 def _check_user(name: str, line: int, row: Sequence[str]) -> str:
     user = row[0]
-    if not user or user != user.strip():
-        raise DataError(
-            f'{name}, line {line}, column user: {user!r} is empty or has blanks around it'
-        )
+    why = None
+    if not user or _BLANK.search(user):
+        why = f'{_quote(user)} is empty or has blanks around it'
+    elif user.startswith('"'):
+        why = f'{_quote(user)}: a quotation mark is misplaced'
+    if why:
+        raise DataError(f'{name}, line {line}, column user: {why}')
     return user
 
 
-def _check_times(name: str, line: int, columns: Sequence[str], row: Sequence[str]) -> list[int]:
-    if len(row) != len(columns):
-        column = columns[len(row)] if len(row) < len(columns) else f'{len(columns) + 1}'
+def _check_times(name: str, line: int, columns: Sequence[str], row: list[str]) -> list[int]:
+    while len(row) > len(columns) and not row[-1]:
+        row.pop()
+    if len(row) < len(columns):
         raise DataError(
-            f'{name}, line {line}, column {column}: {len(row)} fields where the header has '
+            f'{name}, line {line}, column {columns[len(row)]}: missing; the row has {len(row)} of '
+            f'{len(columns)} fields'
+        )
+    if len(row) > len(columns):
+        raise DataError(
+            f'{name}, line {line}, column {len(columns) + 1}: one too many; the header has '
             f'{len(columns)}'
         )
     times: list[int] = []
     for column, field in zip(columns[1:], row[1:], strict=True):
-        if not _WHOLE.fullmatch(field) or int(field) > MAX_TIME:
+        whole = _WHOLE.fullmatch(field)
+        if not whole or int(whole[1]) > MAX_TIME:
             raise DataError(
-                f'{name}, line {line}, column {column}: {field!r} is not a whole number of '
-                f'milliseconds from 0 to {MAX_TIME}'
+                f'{name}, line {line}, column {column}: {_quote(field)} is not a whole number of '
+                f'ms from 0 to 2^53 - 1{_hint(field, row[1:])}'
             )
-        times.append(int(field))
-    for key in range(len(times) // 2):
-        press, release = times[2 * key], times[2 * key + 1]
-        if release < press:
-            raise DataError(
-                f'{name}, line {line}, column release-{key}: {release} is before press-{key}, '
-                f'{press}'
-            )
-        if key and press < times[2 * key - 2]:
-            raise DataError(
-                f'{name}, line {line}, column press-{key}: {press} is before press-{key - 1}, '
-                f'{times[2 * key - 2]}'
-            )
+        times.append(int(whole[1]))
+    press, release = times[0::2], times[1::2]
+    fault = _find_fault(press, release) or _find_implausible(press, release)
+    if fault:
+        raise DataError(f'{name}, line {line}, column {fault}')
     return times
+
+
+def _hint(field: str, times: Sequence[str]) -> str:
+    """Say what a fraction says of the unit, by how long the typing took."""
+    if not _NUMBER.fullmatch(field) or '.' not in field:
+        return ''
+    if not all(_NUMBER.fullmatch(time) for time in times):
+        return '; round the times'
+    numbers = [float(time) for time in times]
+    if max(numbers) - min(numbers) < LONGEST_IN_SECONDS:
+        return '; the times look like seconds, multiply them by 1000 and round them'
+    return '; round the times'
+
+
+def _find_fault(press: Sequence[int], release: Sequence[int]) -> str | None:
+    """Find what no keyboard can have sent."""
+    for key, (down, up) in enumerate(zip(press, release, strict=True)):
+        if up < down:
+            return f'release-{key}: {up} is before its press, {down}'
+        if key and down < press[key - 1]:
+            return f'press-{key}: {down} is before the last press, {press[key - 1]}'
+    return None
+
+
+def _find_implausible(press: Sequence[int], release: Sequence[int]) -> str | None:
+    """Find times that are possible, and yet not milliseconds of a typing."""
+    holds = [up - down for down, up in zip(press, release, strict=True)]
+    if LONGEST_MEDIAN_HOLD < sorted(holds)[len(holds) // 2] < HOUR:
+        return (
+            f'release-0: {holds[0]} ms after its press; the times look like microseconds, divide '
+            'them by 1000'
+        )
+    for key, (down, hold) in enumerate(zip(press, holds, strict=True)):
+        if key and down - press[key - 1] > HOUR:
+            return (
+                f'press-{key}: {down} is more than an hour after the last press, {press[key - 1]}'
+            )
+        if hold > HOUR:
+            return f'release-{key}: {release[key]} is more than an hour after its press, {down}'
+    return None
 
 
 def _user_ids(names: list[str]) -> list[UserID]:

@@ -1,13 +1,17 @@
 import hashlib
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from keystroke.data import DataError, Typings, read_typings, require_trainable, summarize
 
 HEAD = 'user,press-0,release-0,press-1,release-1\n'
-WHOLE = 'is not a whole number of milliseconds from 0 to 9007199254740991'
+WHOLE = 'is not a whole number of ms from 0 to 2^53 - 1'
 
 
 def read(folder: Path, content: str | bytes) -> Typings:
@@ -17,92 +21,106 @@ def read(folder: Path, content: str | bytes) -> Typings:
 
 
 HEADER_FAULTS = {
-    'an empty file': ('', ': empty; a header user,press-0,release-0,... comes first'),
-    'only blank lines': ('\n\n', ': empty; a header user,press-0,release-0,... comes first'),
+    'an empty file': ('', ': the CSV is empty; a header user,press-0,release-0,... comes first'),
+    'only blank lines': (
+        '\n\n',
+        ': the CSV is empty; a header user,press-0,release-0,... comes first',
+    ),
     'a header alone': (HEAD, ': no typing after the header'),
     'a column missing in the middle': (
         'user,press-0,release-0,release-1\n1,0,5,9\n',
-        ", line 1: column 4 should be 'press-1', is 'release-1'",
+        ', line 1: column 4 should be press-1, is "release-1"',
     ),
     'the last column missing': (
         'user,press-0,release-0,press-1\n1,0,5,9\n',
-        ", line 1: column 5 should be 'release-1', is missing",
+        ', line 1: column 5 should be release-1, is missing',
     ),
     'a single key': (
         'user,press-0,release-0\n1,0,5\n',
-        ", line 1: column 4 should be 'press-1', is missing",
+        ', line 1: column 4 should be press-1, is missing',
     ),
     'a press without a release at the end': (
         'user,press-0,release-0,press-1,release-1,press-2\n1,0,5,9,12,15\n',
-        ", line 1: column 6 is 'press-2'; after press-2 a release-2 is expected, or nothing",
+        ', line 1: column 6, "press-2", is one too many; after press-2 a release-2 is expected, '
+        'or nothing',
     ),
     'two columns too many': (
         'user,press-0,release-0,press-1,release-1,age,session\n1,0,5,9,12,40,1\n',
-        ", line 1: column 6 should be 'press-2', is 'age'",
+        ', line 1: column 6 should be press-2, is "age"',
     ),
     'a renamed column': (
         'user,press-0,release-0,down-1,release-1\n1,0,5,9,12\n',
-        ", line 1: column 4 should be 'press-1', is 'down-1'",
+        ', line 1: column 4 should be press-1, is "down-1"',
     ),
     'a renamed user column': (
-        'subject,press-0,release-0,press-1,release-1\n1,0,5,9,12\n',
-        ", line 1: column 1 should be 'user', is 'subject'",
+        'typist,press-0,release-0,press-1,release-1\n1,0,5,9,12\n',
+        ', line 1: column 1 should be user, is "typist"',
     ),
     'reordered columns': (
         'user,press-0,press-1,release-0,release-1\n1,0,9,5,12\n',
-        ", line 1: column 3 should be 'release-0', is 'press-1'",
+        ', line 1: column 3 should be release-0, is "press-1"',
     ),
-    'no header': ('1,0,5,9,12\n', ", line 1: column 1 should be 'user', is '1'"),
+    'no header': (
+        '1,0,5,9,12\n',
+        ', line 1: looks like a typing; a header user,press-0,release-0,... comes first',
+    ),
     'semicolons': (
         HEAD.replace(',', ';') + '1;0;5;9;12\n',
         ', line 1: fields are separated by semicolons; use commas',
     ),
     'a faulty header below a blank line': (
-        '\nsubject,press-0,release-0,press-1,release-1\n1,0,5,9,12\n',
-        ", line 2: column 1 should be 'user', is 'subject'",
+        '\ntypist,press-0,release-0,press-1,release-1\n1,0,5,9,12\n',
+        ', line 2: column 1 should be user, is "typist"',
     ),
 }
 
 ROW_FAULTS = {
     'too few fields': (
         '2,0,5,9',
-        'line 3, column release-1: 4 fields where the header has 5',
+        'line 3, column release-1: missing; the row has 4 of 5 fields',
     ),
-    'too many fields': ('2,0,5,9,12,13', 'line 3, column 6: 6 fields where the header has 5'),
-    'blanks alone': ('  ', "line 3, column user: '  ' is empty or has blanks around it"),
-    'text in a number': ('2,0,five,9,12', f"line 3, column release-0: 'five' {WHOLE}"),
-    'nothing in a number': ('2,0,5,,12', f"line 3, column press-1: '' {WHOLE}"),
-    'a negative number': ('2,-1,5,9,12', f"line 3, column press-0: '-1' {WHOLE}"),
-    'a decimal fraction': ('2,0,5,9,12.5', f"line 3, column release-1: '12.5' {WHOLE}"),
-    'an exponent': ('2,0,5,9,1e3', f"line 3, column release-1: '1e3' {WHOLE}"),
-    'a blank before a number': ('2,0, 5,9,12', f"line 3, column release-0: ' 5' {WHOLE}"),
-    'a leading zero': ('2,0,05,9,12', f"line 3, column release-0: '05' {WHOLE}"),
-    'an underscore': ('2,0,5,9,1_2', f"line 3, column release-1: '1_2' {WHOLE}"),
-    'digits of another script': ('2,0,٥,9,12', f"line 3, column release-0: '٥' {WHOLE}"),
+    'too many fields': ('2,0,5,9,12,13', 'line 3, column 6: one too many; the header has 5'),
+    'a name of blanks': (
+        '  ,0,5,9,12',
+        'line 3, column user: "  " is empty or has blanks around it',
+    ),
+    'text in a number': ('2,0,five,9,12', f'line 3, column release-0: "five" {WHOLE}'),
+    'nothing in a number': ('2,0,5,,12', f'line 3, column press-1: "" {WHOLE}'),
+    'a negative number': ('2,-1,5,9,12', f'line 3, column press-0: "-1" {WHOLE}'),
+    'a decimal fraction': (
+        '2,0,5,9,12.5',
+        f'line 3, column release-1: "12.5" {WHOLE}; the times look like seconds, multiply them by '
+        '1000 and round them',
+    ),
+    'an exponent': ('2,0,5,9,1e3', f'line 3, column release-1: "1e3" {WHOLE}'),
+    'a blank before a number': ('2,0, 5,9,12', f'line 3, column release-0: " 5" {WHOLE}'),
+    'a leading zero': ('2,0,05,9,12', f'line 3, column release-0: "05" {WHOLE}'),
+    'an underscore': ('2,0,5,9,1_2', f'line 3, column release-1: "1_2" {WHOLE}'),
+    'digits of another script': ('2,0,٥,9,12', f'line 3, column release-0: "٥" {WHOLE}'),
     'a number that JSON rounds': (
         '2,0,5,9,9007199254740992',
-        f"line 3, column release-1: '9007199254740992' {WHOLE}",
+        f'line 3, column release-1: "9007199254740992" {WHOLE}',
     ),
     'a number longer than Python converts': (
         '2,0,5,9,' + '9' * 5000,
-        f"line 3, column release-1: '{'9' * 5000}' {WHOLE}",
+        f'line 3, column release-1: "{"9" * 60}…" {WHOLE}',
     ),
     'a release before its press': (
         '2,5,4,9,12',
-        'line 3, column release-0: 4 is before press-0, 5',
+        'line 3, column release-0: 4 is before its press, 5',
     ),
-    'presses out of order': ('2,5,9,4,12', 'line 3, column press-1: 4 is before press-0, 5'),
-    'no user': (',0,5,9,12', "line 3, column user: '' is empty or has blanks around it"),
+    'presses out of order': ('2,5,9,4,12', 'line 3, column press-1: 4 is before the last press, 5'),
+    'no user': (',0,5,9,12', 'line 3, column user: "" is empty or has blanks around it'),
     'a blank before a user': (
         ' 2,0,5,9,12',
-        "line 3, column user: ' 2' is empty or has blanks around it",
+        'line 3, column user: " 2" is empty or has blanks around it',
     ),
     'a blank after a user': (
         '2 ,0,5,9,12',
-        "line 3, column user: '2 ' is empty or has blanks around it",
+        'line 3, column user: "2 " is empty or has blanks around it',
     ),
-    'a quote never closed': ('"2,0,5,9,12', 'line 3: unexpected end of data'),
-    'text after a closing quote': ('"2"2,0,5,9,12', "line 3: ',' expected after '\"'"),
+    'a quote never closed': ('"2,0,5,9,12', 'line 3: a quote is opened and never closed'),
+    'text after a closing quote': ('"2"2,0,5,9,12', 'line 3: a quotation mark is misplaced'),
 }
 
 
@@ -149,7 +167,7 @@ def test_a_directory_is_refused_by_its_path(tmp_path: Path) -> None:
 def test_the_line_is_right_below_blank_lines_and_quoted_line_breaks(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         read(tmp_path, f'{HEAD}"a\nb",0,5,9,12\n\n\nc,0,5,9,12\nd,0,5,9,x\n')
-    assert str(refused.value) == f"typings.csv, line 7, column release-1: 'x' {WHOLE}"
+    assert str(refused.value) == f'typings.csv, line 7, column release-1: "x" {WHOLE}'
 
 
 def test_a_record_over_several_lines_is_named_by_its_first(tmp_path: Path) -> None:
@@ -204,8 +222,10 @@ def test_a_key_may_go_down_before_the_last_is_up_and_come_up_before_it(tmp_path:
 
 
 def test_the_largest_time_that_json_carries_is_read_exactly(tmp_path: Path) -> None:
-    typings = read(tmp_path, f'{HEAD}1,0,5,9,9007199254740991\n')
-    assert typings.release.tolist() == [[5, 2**53 - 1]]
+    typings = read(
+        tmp_path, f'{HEAD}1,9007199254740980,9007199254740985,9007199254740989,9007199254740991\n'
+    )
+    assert typings.release.tolist() == [[2**53 - 7, 2**53 - 1]]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +263,7 @@ def test_user_ids_are_integers_where_all_are_and_strings_otherwise(
 
 
 def test_users_may_have_unequal_numbers_of_typings(tmp_path: Path) -> None:
-    rows = ''.join(f'{user},0,5,9,12\n' for user in (1, 1, 2, 2, 2))
+    rows = ''.join(f'{user},0,{row},9,12\n' for row, user in enumerate((1, 1, 2, 2, 2)))
     typings = read(tmp_path, HEAD + rows)
     require_trainable(typings)
     assert summarize(typings)['fewest typings of a user'] == 2
@@ -356,3 +376,66 @@ def test_the_recorded_data_is_summarized_as_known(real_typings: Typings) -> None
     assert summary['keys of the string'] == 13
     assert summary['hold times of zero'] == 57
     assert summary['negative release-press times (keys overlap)'] == 1091
+
+
+CASES = json.loads((ROOT / 'data' / 'csv-cases.json').read_text('utf-8'))['cases']
+
+
+@pytest.mark.parametrize('case', CASES, ids=[case['name'] for case in CASES])
+def test_what_the_server_takes_training_takes_and_what_it_refuses_training_refuses(
+    tmp_path: Path, case: dict[str, Any]
+) -> None:
+    content = bytes.fromhex(case['bytes']) if 'bytes' in case else case['text'].encode()
+    if 'rows' in case:
+        typings = read(tmp_path, content)
+        found = zip(typings.lines.tolist(), typings.users, strict=True)
+        assert [list(row) for row in found] == case['rows']
+        return
+    with pytest.raises(DataError) as refused:
+        read(tmp_path, content)
+    message = str(refused.value)
+    assert case['says'] in message
+    if 'line' in case:
+        assert re.match(rf'typings\.csv, line {case["line"]}[,:]', message)
+    assert len(message) < 250
+
+
+UNTRAINABLE = {
+    'one user’s typings all equal': (
+        '1,0,5,9,12\n1,0,6,9,12\n2,0,5,9,13\n2,10,15,19,23\n',
+        'typings.csv, line 4, column user: 2 has 2 equal typings; people never type twice alike',
+    ),
+    'all typings equal': (
+        '1,0,5,9,12\n1,0,5,9,12\n2,0,5,9,12\n2,0,5,9,12\n',
+        'typings.csv, line 2, column user: 1 has 2 equal typings; people never type twice alike',
+    ),
+    'two users with the same typings': (
+        '1,0,5,9,12\n1,0,6,9,12\n2,7,13,16,19\n2,7,12,16,19\n',
+        'typings.csv, line 4, column user: 2 has the same typings as 1',
+    ),
+    'no key ever held': (
+        '1,0,0,9,9\n1,0,0,8,8\n2,0,0,7,7\n2,0,0,6,6\n',
+        'typings.csv, line 2: every key of every typing was held for 0 ms; were its releases '
+        'recorded?',
+    ),
+}
+
+
+@pytest.mark.parametrize(('rows', 'message'), UNTRAINABLE.values(), ids=UNTRAINABLE)
+def test_typings_that_no_model_can_learn_from_are_refused_before_training(
+    tmp_path: Path, rows: str, message: str
+) -> None:
+    with pytest.raises(DataError) as refused:
+        require_trainable(read(tmp_path, HEAD + rows))
+    assert str(refused.value) == message
+
+
+def test_equal_hold_times_are_no_obstacle_where_presses_vary(tmp_path: Path) -> None:
+    require_trainable(read(tmp_path, f'{HEAD}1,0,5,9,14\n1,0,5,8,13\n2,0,5,7,12\n2,0,5,6,11\n'))
+
+
+def test_the_longest_typing_is_as_long_on_any_clock(tmp_path: Path) -> None:
+    start = 1_600_000_000_000
+    times = ','.join(str(start + time) for time in (0, 80, 500, 653))
+    summary = summarize(read(tmp_path, f'{HEAD}1,{times}\n2,7,80,100,180\n'))
+    assert summary['longest typing, ms'] == 653

@@ -120,7 +120,7 @@ async function* askPieces(
   for await (const [piece, sent] of cut(file)) {
     let rows = piece
     if (header === undefined) {
-      header = /^(?:[^\S\n]*\n)*[^\n]*\n?/.exec(piece)![0]
+      header = /^(?:[^\S\r\n]*(?:\r\n?|\n))*[^\r\n]*(?:\r\n?|\n)?/.exec(piece)![0]
       before = headerLines = countLines(header)
       rows = piece.slice(header.length)
     }
@@ -150,7 +150,7 @@ async function* cut(file: File): AsyncGenerator<[piece: string, sent: number]> {
   if (piece.trim() !== '' || read === 0) yield [piece, read]
 }
 
-const countLines = (text: string): number => text.split('\n').length - 1
+const countLines = (text: string): number => text.match(/\r\n?|\n/g)?.length ?? 0
 
 /** Counts answers, and shows the first of them. */
 class Tally {

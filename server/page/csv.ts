@@ -29,7 +29,7 @@ function splitRows(text: string): string[] {
 /** No row is longer, in characters; one that seems to be follows a lost quote, which the service then tells. */
 const LONGEST_ROW = 1_000_000
 
-/** Cuts a file that arrives in pieces at the ends of rows; a line feed within quotes ends none. */
+/** Cuts a file that arrives in pieces at the ends of rows; a line end within quotes ends none. */
 export class RowCutter {
   #rest = ''
 
@@ -44,20 +44,23 @@ export class RowCutter {
     return rows
   }
 
-  /** @returns what follows the last line feed */
+  /** @returns what follows the last line end */
   end(): string {
     return this.#rest
   }
 }
 
-/** Where the row that starts at `start` ends, after its line feed; `start` itself if it is not whole. */
+/** Where the row that starts at `start` ends, after its line end; `start` itself if it is not whole. */
 function endOfRow(text: string, start: number): number {
   let isQuoted = false
   for (let i = start; i < text.length; i++) {
     const character = text[i]
     // A quote amid a field is a character as others are.
     if (character === '"') isQuoted = isQuoted ? false : i === start || /[",]/.test(text[i - 1]!)
-    else if (character === '\n' && !isQuoted) return i + 1
+    else if (isQuoted) continue
+    else if (character === '\n') return i + 1
+    // The next piece may begin with its line feed.
+    else if (character === '\r' && i + 1 < text.length) return text[i + 1] === '\n' ? i + 2 : i + 1
   }
   return start
 }

@@ -56,9 +56,10 @@ export interface Recorder {
 
 const MESSAGES = {
   'wrong-key': 'That is not the next key of the string.',
+  'caps-lock': 'Caps Lock is on; turn it off.',
   edited: 'The text was changed by something else than typing its next key.',
   'key-repeat': 'A key was held until it repeated.',
-  shortcut: 'Ctrl, Alt, Meta or another key that types nothing was pressed.',
+  shortcut: 'Ctrl, Alt, Meta, Caps Lock or another key that types nothing was pressed.',
   pasted: 'Pasted or dropped text has no key times.',
   composition: 'Text was composed, with a dead key or an input method.',
   'focus-lost': 'The field lost the focus before the last key was up.',
@@ -82,8 +83,10 @@ const UNSHIFTED = /^[\p{Ll}\p{Lo} ]*$/u
  * @param options - what to record, and who is told
  */
 export function record(input: HTMLInputElement, options: RecorderOptions): Recorder {
-  const characters = [...options.string]
-  const shiftIsUsed = !UNSHIFTED.test(options.string)
+  // As keyboards type it: some programs write é as two characters.
+  const string = options.string.normalize('NFC')
+  const characters = [...string]
+  const shiftIsUsed = !UNSHIFTED.test(string)
   let keys: Key[] = []
   /** The keys that are down, by their place on the keyboard: Shift may change the character meanwhile. */
   const down = new Map<string, Key>()
@@ -127,9 +130,12 @@ export function record(input: HTMLInputElement, options: RecorderOptions): Recor
 
   const listeners: { [type in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[type]) => void } = {
     keydown(event) {
-      const { key, code, timeStamp } = event
+      // What fills forms sends events without a key.
+      const { key = '', code, timeStamp } = event
       const isCharacter = [...key].length === 1
       const isShortcut = event.ctrlKey || event.altKey || event.metaKey
+      // Otherwise it submits the form that the field is in, and the page is left.
+      if (key === 'Enter') event.preventDefault()
       if (isDropping(event)) {
         if (isCharacter && !isShortcut) event.preventDefault()
         return
@@ -140,15 +146,19 @@ export function record(input: HTMLInputElement, options: RecorderOptions): Recor
       if (!isCharacter) {
         const isDone = keys.length === characters.length
         if (keys.length === 0 || key === 'Tab' || (key === 'Shift' && shiftIsUsed)) return
-        if (key === 'Enter' && isDone) return event.preventDefault()
-        return refuse(key === 'Backspace' || key === 'Delete' ? 'edited' : 'shortcut', event)
+        if (key === 'Enter' && isDone) return
+        return refuse(['', 'Backspace', 'Delete'].includes(key) ? 'edited' : 'shortcut', event)
       }
       if (isShortcut) {
         if (keys.length > 0) refuse('shortcut', event)
         return
       }
       if (event.repeat || down.has(code)) return refuse('key-repeat', event)
-      if (key !== characters[keys.length]) return refuse('wrong-key', event)
+      const next = characters[keys.length]
+      if (key !== next) {
+        const isCase = event.getModifierState('CapsLock') && key.toLowerCase() === next?.toLowerCase()
+        return refuse(isCase ? 'caps-lock' : 'wrong-key', event)
+      }
       if (keys.length === 0) first = timeStamp
       const pressed: Key = { key, press: timeStamp - first, release: undefined }
       keys.push(pressed)

@@ -109,6 +109,7 @@ export function findNameFault(name: string): string | undefined {
   if (name === '') return 'Say who types.'
   if (name !== name.trim()) return 'The name has blanks around it.'
   if (!PRINTABLE.test(name)) return 'The name holds characters that cannot be seen.'
+  if (name.startsWith('"')) return 'The name begins with a quotation mark, which training refuses.'
   return undefined
 }
 

@@ -1,13 +1,16 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { requireApiKey } from './authentication.ts'
-import { errors, toErrorReply } from './errors.ts'
+import { errors, MEDIA_TYPE_CODE, toErrorReply } from './errors.ts'
 import { Health } from './health.ts'
 import { parseJson } from './json.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { answerMalformed } from './malformed.ts'
+import { acceptedTypes, requirePlainUtf8, unsupportedType } from './media-type.ts'
+import { collectMethods } from './methods.ts'
 import type { Models } from './models.ts'
 import { registerOpenapi } from './openapi.ts'
+import { shorten } from './quote.ts'
 import { featuresRoutes } from './routes/features.ts'
 import { healthRoutes } from './routes/health.ts'
 import { identifyRoutes } from './routes/identify.ts'
@@ -77,6 +80,7 @@ export async function buildApp({
     { parseAs: 'string' },
     async (_request: unknown, body: string) => parseJson(body)
   )
+  const methodsOf = collectMethods(app)
 
   app.addHook('onSend', (_request, reply, _payload, done) => {
     // Tells clients to bring their next request to another process, before this one closes.
@@ -84,17 +88,25 @@ export async function buildApp({
     done()
   })
 
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
+  app.setErrorHandler<FastifyError>((thrown, request, reply) => {
+    const isMediaType = thrown.code === MEDIA_TYPE_CODE
+    const error = isMediaType ? unsupportedType(request) : thrown
     const refused = error.statusCode !== undefined && error.statusCode < 500
     // A refusal's message may quote what somebody typed; its code says enough for the log.
     if (refused) request.log.info({ code: error.code }, 'request refused')
     else request.log.error(error)
     const told = refused || error instanceof errors.NOT_READY ? error : new errors.INTERNAL()
+    if (isMediaType) reply.header('accept', acceptedTypes(request).join(', '))
+    if (error instanceof errors.CONTENT_ENCODING) reply.header('accept-encoding', 'identity')
     const body = toErrorReply(told)
     return reply.code(body.statusCode).send(body)
   })
-  app.setNotFoundHandler((request) => {
-    throw new errors.NOT_FOUND(request.method, request.url)
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const [path] = url.split('?', 1) as [string]
+    const allowed = methodsOf(path).join(', ')
+    if (allowed === '') throw new errors.NOT_FOUND(method, shorten(path))
+    reply.header('allow', allowed)
+    throw new errors.METHOD(method, shorten(path), allowed)
   })
 
   const needsKey = apiKeyHashes.length > 0
@@ -103,6 +115,7 @@ export async function buildApp({
   await app.register(pageRoutes)
   await app.register(async (guarded) => {
     if (needsKey) requireApiKey(guarded, apiKeyHashes)
+    requirePlainUtf8(guarded)
     await guarded.register(modelsRoutes, { models: requireModels })
     await guarded.register(predictRoutes, { models: requireModels })
     await guarded.register(predictBatchRoutes, { models: requireModels })

@@ -1,7 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import createError, { type FastifyError } from '@fastify/error'
-import type { Static } from 'typebox'
 import type { ErrorReply } from './schemas.ts'
+
+/** Fastify's own code for a media type that it does not read. */
+export const MEDIA_TYPE_CODE = 'FST_ERR_CTP_INVALID_MEDIA_TYPE'
 
 /**
  * Every error of our own that a client can get: code, message, status. Fastify's own codes
@@ -36,6 +38,32 @@ export const errors = {
     404
   ),
 
+  /** A path that is there, and takes other methods. */
+  METHOD: createError<[method: string, path: string, allowed: string]>(
+    'KS_ERR_METHOD',
+    'there is no %s %s; it takes %s',
+    405
+  ),
+
+  /** A body of a media type that the route does not read. */
+  MEDIA_TYPE: createError<[found: string, accepted: string]>(
+    MEDIA_TYPE_CODE,
+    'content-type %s; send %s',
+    415
+  ),
+
+  CHARSET: createError<[charset: string]>(
+    'KS_ERR_CHARSET',
+    'content-type: charset %s is not supported; send UTF-8',
+    415
+  ),
+
+  CONTENT_ENCODING: createError<[coding: string]>(
+    'KS_ERR_CONTENT_ENCODING',
+    'content-encoding %s is not supported; send the body uncompressed',
+    415
+  ),
+
   /** What came in is no HTTP. */
   HTTP_INVALID: createError('KS_ERR_HTTP_INVALID', 'the request is not HTTP/1.1 as RFC 9112 has it', 400),
 
@@ -51,6 +79,6 @@ export const errors = {
 }
 
 /** The one form in which errors are answered. */
-export function toErrorReply({ statusCode = 500, code, message }: FastifyError): Static<typeof ErrorReply> {
+export function toErrorReply({ statusCode = 500, code, message }: FastifyError): ErrorReply {
   return { statusCode, code, error: STATUS_CODES[statusCode]!, message }
 }

@@ -1,5 +1,7 @@
-import { visit } from 'jsonc-parser'
+import { type ParseErrorCode, printParseErrorCode, visit } from 'jsonc-parser'
 import { errors } from './errors.ts'
+import { whyNotText } from './media-type.ts'
+import { quote } from './quote.ts'
 
 /**
  * Parse a JSON body, and refuse what JSON.parse would quietly change: of a key that stands twice it
@@ -7,13 +9,15 @@ import { errors } from './errors.ts'
  *
  * @throws JSON_INVALID
  */
-export function parseJson(text: string): unknown {
+export function parseJson(body: string): unknown {
+  // A byte order mark is taken, as it is in a CSV (RFC 8259, section 8.1).
+  const text = body.replace(/^\ufeff/, '')
   if (text.trim() === '') throw new errors.JSON_INVALID('is empty; a JSON document was expected')
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch (error) {
-    throw new errors.JSON_INVALID(`is not JSON: ${position(error as SyntaxError)}`)
+  } catch {
+    throw new errors.JSON_INVALID(`is not JSON: ${whyNotText(text) ?? firstFault(text)}`)
   }
   // As many members as colons outside of strings: none was lost. It costs a fraction of a second parser.
   if (countMembers(value) !== countColons(text)) {
@@ -31,7 +35,7 @@ function duplicateKey(text: string): string {
       onObjectBegin: () => void open.push(new Set()),
       onObjectEnd: () => void open.pop(),
       onObjectProperty: (key) => {
-        if (open.at(-1)!.has(key)) found ??= `the key ${JSON.stringify(key)}`
+        if (open.at(-1)!.has(key)) found ??= `the key ${quote(key)}`
         open.at(-1)!.add(key)
       }
     })
@@ -39,11 +43,17 @@ function duplicateKey(text: string): string {
   return found ?? 'a key'
 }
 
-/** V8's message without its excerpt of the body, which would put timings into logs. */
-function position({ message }: SyntaxError): string {
-  return (
-    /at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0].replace('at', 'see') ?? 'it ends early'
-  )
+/** Where the first fault is. V8's own message has an excerpt of the body, which would put timings into logs. */
+function firstFault(text: string): string {
+  let fault: string | undefined
+  const onError = (code: ParseErrorCode, offset: number, _length: number, line: number, column: number) => {
+    const isEnd = offset >= text.trimEnd().length || printParseErrorCode(code) === 'UnexpectedEndOfString'
+    fault ??= isEnd ? 'it ends early' : `see line ${line + 1}, column ${column + 1}`
+  }
+  try {
+    visit(text, { onError }, { disallowComments: true })
+  } catch {}
+  return fault ?? 'it nests too deeply to say where'
 }
 
 /** Own members of all objects in a value; `__proto__` is refused on the way. */

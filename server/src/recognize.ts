@@ -1,4 +1,5 @@
 import { errors } from './errors.ts'
+import { quote } from './quote.ts'
 import { rank } from './rank.ts'
 import type { Typing, UserID } from './schemas.ts'
 import type { TypingModel } from './typing-model.ts'
@@ -65,7 +66,7 @@ export async function verify(
   isCancelled?: () => boolean
 ): Promise<Verification> {
   const claimed = model.classes.indexOf(userID)
-  if (claimed < 0) throw new errors.USER_UNKNOWN(JSON.stringify(userID))
+  if (claimed < 0) throw new errors.USER_UNKNOWN(quote(userID))
   const { scores, temperature, threshold } = await read(model, typings, isCancelled)
   const Score = evidence(scores, claimed, temperature)
   return { UserID: userID, Match: Score > threshold, Score, Threshold: threshold }

@@ -16,11 +16,13 @@ export const SERIES = ['HT', 'PPT', 'RRT', 'RPT'] as const
 const closed = { additionalProperties: false }
 
 export const ModelNameSchema = Type.Enum([...MODEL_NAMES], {
+  title: 'ModelName',
   description: 'SVM, RF (random forest) or XGB (gradient-boosted trees)'
 })
 
 /** As the CSV has it; a type list rather than anyOf, which fast-json-stringify would validate at run time. */
 export const UserIDSchema = Type.Unsafe<number | string>({
+  title: 'UserID',
   type: ['integer', 'string'],
   description: 'Who typed, as the training data names them'
 })
@@ -53,7 +55,11 @@ const EXAMPLE_FEATURES = {
 }
 
 /** The 8 features of a typing. */
-export const FeaturesSchema = Type.Object(FEATURES, { ...closed, examples: [EXAMPLE_FEATURES] })
+export const FeaturesSchema = Type.Object(FEATURES, {
+  ...closed,
+  title: 'Features',
+  examples: [EXAMPLE_FEATURES]
+})
 export type Features = Static<typeof FeaturesSchema>
 
 /** The challenge's own sample. */
@@ -61,7 +67,7 @@ const EXAMPLE_REQUEST = { Model: 'RF', ...EXAMPLE_FEATURES }
 
 export const PredictRequest = Type.Object(
   { Model: ModelNameSchema, ...FEATURES },
-  { ...closed, examples: [EXAMPLE_REQUEST] }
+  { ...closed, title: 'PredictRequest', examples: [EXAMPLE_REQUEST] }
 )
 export type PredictRequest = Static<typeof PredictRequest>
 
@@ -84,19 +90,22 @@ export const PredictReply = Type.Object(
     Model: ModelNameSchema,
     Candidates: Type.Optional(
       Type.Array(
-        Type.Object({
-          UserID: UserIDSchema,
-          Score: Type.Number({
-            description:
-              'Probability of RF and XGB. Of SVM, which has none, the one-versus-rest decision value; ' +
-              'where votes are equal its best may be another user than UserID, as in scikit-learn'
-          })
-        }),
+        Type.Object(
+          {
+            UserID: UserIDSchema,
+            Score: Type.Number({
+              description:
+                'Probability of RF and XGB. Of SVM, which has none, the one-versus-rest decision value; ' +
+                'where votes are equal its best may be another user than UserID, as in scikit-learn'
+            })
+          },
+          { title: 'ScoredUser' }
+        ),
         { description: 'Only with ?top' }
       )
     )
   },
-  { description: 'Who typed' }
+  { title: 'PredictReply', description: 'Who typed' }
 )
 export type PredictReply = Static<typeof PredictReply>
 
@@ -104,17 +113,23 @@ export type PredictReply = Static<typeof PredictReply>
 const BATCH_MAX = 1000
 
 export const BatchRequest = Type.Array(PredictRequest, {
+  title: 'BatchRequest',
   minItems: 1,
   maxItems: BATCH_MAX,
-  examples: [[EXAMPLE_REQUEST, { ...EXAMPLE_REQUEST, Model: 'SVM' }]]
+  examples: [[EXAMPLE_REQUEST, EXAMPLE_REQUEST]]
 })
-export const BatchReply = Type.Array(PredictReply, { description: 'Who typed each, in their order' })
+export const BatchReply = Type.Array(PredictReply, {
+  title: 'BatchReply',
+  description: 'Who typed each, in their order'
+})
 
 export const BatchQuery = Type.Object(
   {
     Model: Type.Optional(
       Type.Enum([...MODEL_NAMES], {
-        description: 'Needed with text/csv, whose rows do not name one; not allowed with JSON'
+        description:
+          'Needed with text/csv, whose rows do not name one; each request of a JSON array names the same, then',
+        examples: ['RF']
       })
     ),
     top: Type.Optional(
@@ -130,13 +145,19 @@ const Times = (description: string) =>
     description: `${description}, whole ${MS} on any clock`
   })
 
+/** Of user 1 of the synthetic sample that `npm start` trains on, whose models it then convinces. */
+export const EXAMPLE_TYPING = {
+  Press: [0, 185, 301, 526, 669, 839, 964, 1102, 1243, 1370, 1447, 1539, 1668],
+  Release: [79, 290, 549, 627, 768, 915, 1068, 1173, 1298, 1513, 1560, 1653, 1754]
+}
+
 /** One typing: for each of its keys a press and a release time. */
 export const TypingSchema = Type.Object(
   {
     Press: Times('When each key went down, in the order of the string'),
     Release: Times('When each key came up; one for each press')
   },
-  { ...closed, examples: [{ Press: [0, 150, 290, 470], Release: [90, 240, 400, 545] }] }
+  { ...closed, title: 'Typing', examples: [EXAMPLE_TYPING] }
 )
 export type Typing = Static<typeof TypingSchema>
 
@@ -149,15 +170,9 @@ const Typings = Type.Array(TypingSchema, {
   description: 'Of one person, each of the string that the models were trained on'
 })
 
-/** Of 13 keys, as the challenge's string has; a typing that works with every model of such a string. */
-const EXAMPLE_TYPING = {
-  Press: Array.from({ length: 13 }, (_, key) => key * 140),
-  Release: Array.from({ length: 13 }, (_, key) => key * 140 + 85)
-}
-
 export const IdentifyRequest = Type.Object(
   { Typings },
-  { ...closed, examples: [{ Typings: [EXAMPLE_TYPING] }] }
+  { ...closed, title: 'IdentifyRequest', examples: [{ Typings: [EXAMPLE_TYPING] }] }
 )
 
 export const IdentifyQuery = Type.Object(
@@ -181,19 +196,22 @@ export const IdentifyReply = Type.Object(
         'Whether the typist looks like one of the users at all: a warning where false, no guarantee where true'
     }),
     Candidates: Type.Array(
-      Type.Object({
-        UserID: UserIDSchema,
-        Probability: Type.Number({ description: 'Calibrated, if one of the users typed' })
-      })
+      Type.Object(
+        {
+          UserID: UserIDSchema,
+          Probability: Type.Number({ description: 'Calibrated, if one of the users typed' })
+        },
+        { title: 'LikelyUser' }
+      )
     )
   },
-  { description: 'Who it looks like' }
+  { title: 'IdentifyReply', description: 'Who it looks like' }
 )
 
 /** The UserID of a claim stands first: an integer or a string, as the training data has it. */
 export const VerifyRequest = Type.Object(
   { UserID: UserIDSchema, Typings },
-  { ...closed, examples: [{ UserID: 1, Typings: [EXAMPLE_TYPING] }] }
+  { ...closed, title: 'VerifyRequest', examples: [{ UserID: 1, Typings: [EXAMPLE_TYPING] }] }
 )
 
 export const VerifyReply = Type.Object(
@@ -205,7 +223,7 @@ export const VerifyReply = Type.Object(
     }),
     Threshold: Type.Number()
   },
-  { description: 'Whether it is the user' }
+  { title: 'VerifyReply', description: 'Whether it is the user' }
 )
 
 const Rates = Type.Object(
@@ -391,15 +409,15 @@ export const ModelsReply = Type.Object(
     models: forEachModel(Type.Object(MODEL_CARD)),
     typingModel: Type.Object(TYPING_CARD)
   },
-  { description: 'What is served' }
+  { title: 'Models', description: 'What is served' }
 )
 
 export const HealthReply = Type.Object(
   { status: Type.Enum(['alive', 'starting', 'ready', 'draining']) },
-  { description: 'Where the process is in its life' }
+  { title: 'Health', description: 'Where the process is in its life' }
 )
 
-export const ErrorReply = Type.Object(
+const ErrorReply = Type.Object(
   {
     statusCode: Type.Integer(),
     code: Type.String({ description: 'For programs: stays the same between versions' }),
@@ -407,14 +425,29 @@ export const ErrorReply = Type.Object(
     message: Type.String({ description: 'For people: which field, and why' })
   },
   {
-    description: 'What is wrong, and where',
-    examples: [
-      {
-        statusCode: 400,
-        code: 'FST_ERR_VALIDATION',
-        error: 'Bad Request',
-        message: 'body.HT.STD must be >= 0'
-      }
-    ]
+    title: 'Error',
+    description: 'What is wrong, and where'
   }
 )
+export type ErrorReply = Static<typeof ErrorReply>
+
+const answeredWith = (description: string, example: ErrorReply) => ({
+  description,
+  content: { 'application/json': { schema: ErrorReply, example } }
+})
+
+/** What every route that reads a request may answer in place of what it was asked for. */
+export const ERROR_REPLIES = {
+  '4xx': answeredWith('The request is at fault', {
+    statusCode: 400,
+    code: 'FST_ERR_VALIDATION',
+    error: 'Bad Request',
+    message: 'body.HT.STD must be >= 0'
+  }),
+  '5xx': answeredWith('The service is at fault, or not ready', {
+    statusCode: 503,
+    code: 'KS_ERR_NOT_READY',
+    error: 'Service Unavailable',
+    message: 'the service is starting; try again shortly'
+  })
+}

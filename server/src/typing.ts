@@ -27,6 +27,41 @@ export function findFault({ Press, Release }: Typing): TypingFault | undefined {
   return undefined
 }
 
+/** ms; nobody types one string for so long. */
+const HOUR = 3_600_000
+
+/** ms; a key of a real typing is held for some tens to hundreds, and ten times longer if the unit is microseconds. */
+const LONGEST_MEDIAN_HOLD = 10_000
+
+/**
+ * Find times that are possible, and yet not milliseconds of a typing.
+ *
+ * @param typing - without a fault that `findFault` finds
+ */
+export function findImplausible({ Press, Release }: Typing): TypingFault | undefined {
+  // Nearly every typing.
+  if (Math.max(...Release) - Press[0]! <= LONGEST_MEDIAN_HOLD) return undefined
+  const holds = Press.map((press, key) => Release[key]! - press)
+  const median = holds.toSorted((a, b) => a - b)[holds.length >> 1]!
+  if (median > LONGEST_MEDIAN_HOLD && median < HOUR) {
+    const why = `${holds[0]} ms after its press; the times look like microseconds, divide them by 1000`
+    return { event: 'Release', key: 0, why }
+  }
+  for (const [key, press] of Press.entries()) {
+    if (key > 0 && press - Press[key - 1]! > HOUR) {
+      return {
+        event: 'Press',
+        key,
+        why: `${press} is more than an hour after the last press, ${Press[key - 1]}`
+      }
+    }
+    if (holds[key]! > HOUR) {
+      return { event: 'Release', key, why: `${Release[key]} is more than an hour after its press, ${press}` }
+    }
+  }
+  return undefined
+}
+
 /**
  * Refuse a typing that cannot have happened.
  *

@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import type { FastifySchemaCompiler } from 'fastify'
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js'
+import { shorten } from './quote.ts'
 
 /**
  * Nothing is coerced, filled in or dropped: what does not fit is refused (Fastify's own defaults
@@ -18,15 +19,28 @@ const strict = {
   validateSchema: false
 } as const
 
-/** A query string is text and nothing else; "5" for an integer is how 5 is written there. */
-const validators = {
-  body: new Ajv(strict),
-  querystring: new Ajv({ ...strict, coerceTypes: true })
+const ajv = new Ajv(strict)
+
+/** How an integer is written in a query string; `-Infinity`, `1e999`, `0x10` and ` 5` are not integers there. */
+const INTEGER = /^-?[0-9]+$/
+
+/** Fastify's validator compiler. A query string is text and nothing else: "5" for an integer is how 5 is written there. */
+export const compileValidator: FastifySchemaCompiler<QuerySchema> = ({ schema, httpPart }) => {
+  const check = ajv.compile(schema)
+  if (httpPart !== 'querystring') return check
+  const integers = Object.entries(schema.properties ?? {}).flatMap(([name, { type }]) =>
+    type === 'integer' ? [name] : []
+  )
+  return (query: Record<string, unknown>) => {
+    for (const name of integers) {
+      const value = query[name]
+      if (typeof value === 'string' && INTEGER.test(value)) query[name] = Number(value)
+    }
+    return check(query) || { error: check.errors as FastifySchemaValidationError[] }
+  }
 }
 
-/** Fastify's validator compiler: one set of rules for bodies, one for query strings. */
-export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
-  (httpPart === 'querystring' ? validators.querystring : validators.body).compile(schema)
+type QuerySchema = { properties?: Record<string, { type?: string }> }
 
 /**
  * Compile a schema for a document that is no request.
@@ -35,7 +49,7 @@ export const compileValidator: FastifySchemaCompiler<object> = ({ schema, httpPa
  * @returns says the first fault in a sentence that names the field and why; undefined if there is none
  */
 export function compileCheck(schema: object, name: string): (document: unknown) => string | undefined {
-  const check = validators.body.compile(schema)
+  const check = ajv.compile(schema)
   return (document) => (check(document) ? undefined : describe(check.errors![0]!, name))
 }
 
@@ -51,7 +65,7 @@ function describe({ keyword, instancePath, params, message, schema }: ErrorObjec
     case 'required':
       return `${field}.${params.missingProperty} is missing`
     case 'additionalProperties':
-      return `${field}.${params.additionalProperty} is not a known field`
+      return `${field}.${shorten(params.additionalProperty)} is not a known field`
     case 'enum':
       return `${field} must be one of ${params.allowedValues.join(', ')}`
     case 'type':

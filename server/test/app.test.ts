@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import t from 'tap'
 import { buildApp } from '../src/app.ts'
 import { loadModels, type Models } from '../src/models.ts'
@@ -62,7 +63,7 @@ t.test('a service that closes with more requests waiting than a run takes answer
   )
 })
 
-t.test('an unknown path or method is 404 in the documented form', async (t) => {
+t.test('an unknown path is 404 in the documented form', async (t) => {
   const app = await readyApp()
   t.teardown(() => app.close())
   t.same((await app.inject('/nowhere')).json(), {
@@ -71,7 +72,42 @@ t.test('an unknown path or method is 404 in the documented form', async (t) => {
     error: 'Not Found',
     message: 'there is no GET /nowhere; see /docs'
   })
-  t.equal((await app.inject('/predict')).statusCode, 404)
+  const { message } = (await app.inject(`/${'x'.repeat(8000)}?api_key=secret`)).json()
+  t.match(message, /^there is no GET \/x{59}…; see \/docs$/, 'neither a long path nor a query is repeated')
+})
+
+t.test('a method that a path does not take is 405, and names those that it takes', async (t) => {
+  const app = await readyApp()
+  t.teardown(() => app.close())
+  const response = await app.inject('/predict?top=3')
+  t.same(response.json(), {
+    statusCode: 405,
+    code: 'KS_ERR_METHOD',
+    error: 'Method Not Allowed',
+    message: 'there is no GET /predict; it takes POST'
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  for (const [method, path, allow] of [
+    ['GET', '/predict', 'POST'],
+    ['DELETE', '/predict/batch', 'POST'],
+    ['TRACE', '/verify', 'POST'],
+    ['PROPFIND', '/predict', 'POST'],
+    ['POST', '/models', 'GET, HEAD'],
+    ['PUT', '/health/live', 'GET, HEAD'],
+    ['POST', '/', 'GET, HEAD'],
+    ['POST', '/docs/static/index.css', 'GET, HEAD']
+  ] as const) {
+    const [status, found] = await new Promise<[number?, string?]>((resolve, reject) => {
+      const sent = request(`${url}${path}`, { method }, (response) => {
+        response.resume()
+        resolve([response.statusCode!, response.headers.allow!])
+      })
+      sent.on('error', reject)
+      sent.end()
+    })
+    t.equal(status, 405, `${method} ${path}`)
+    t.equal(found, allow, `${method} ${path}`)
+  }
 })
 
 t.test('a fault of ours is 500, says nothing of the inside, and is logged', async (t) => {

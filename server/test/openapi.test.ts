@@ -36,17 +36,23 @@ t.test('every call is in the document', async (t) => {
   ])
 })
 
-t.test('every example in the document works as it is', async (t) => {
+t.test('every example in the document works as it is, on the models that npm start trains', async (t) => {
+  const answers = new Map<string, string>()
   for (const [url, { post }] of Object.entries<Record<string, Operation>>(document.paths)) {
     for (const [type, { schema, example }] of Object.entries(post?.requestBody?.content ?? {})) {
-      const body = example ?? schema.examples?.[0]
+      const body = example ?? schema?.examples?.[0]
       t.ok(body, `${url} has an example of ${type}`)
+      const query = (post!.parameters ?? []).flatMap(({ in: place, name, example }) =>
+        place === 'query' && example !== undefined ? [[name, example]] : []
+      )
       const response = await app.inject({
         method: 'POST',
-        url: type === 'text/csv' ? `${url}?Model=RF` : url,
+        url,
+        query: Object.fromEntries(query),
         headers: { 'content-type': type },
         payload: typeof body === 'string' ? body : JSON.stringify(body)
       })
+      answers.set(`${url} ${type}`, response.body)
       t.equal(
         response.statusCode,
         200,
@@ -54,10 +60,51 @@ t.test('every example in the document works as it is', async (t) => {
       )
     }
   }
+  t.same([...answers.keys()].sort(), [
+    '/features application/json',
+    '/identify application/json',
+    '/predict application/json',
+    '/predict/batch application/json',
+    '/predict/batch text/csv',
+    '/verify application/json'
+  ])
+  t.match(JSON.parse(answers.get('/verify application/json')!), { UserID: 1, Match: true })
+  t.match(JSON.parse(answers.get('/identify application/json')!), { UserID: 1, Known: true })
+})
+
+t.test('schemas have names, so that the types of generated clients have them too', async (t) => {
+  const { schemas } = document.components
+  for (const name of [
+    'PredictRequest',
+    'PredictReply',
+    'Typing',
+    'VerifyReply',
+    'Error',
+    'Models',
+    'UserID'
+  ]) {
+    t.ok(schemas[name], name)
+  }
+  t.same(document.paths['/verify'].post.responses['200'].content['application/json'].schema, {
+    $ref: '#/components/schemas/VerifyReply'
+  })
+  const types = astToString(await openapiTypescript(document))
+  t.match(types, /components\["schemas"\]\["VerifyReply"\]/)
+})
+
+t.test('errors of the client and of the service have examples of their own', async (t) => {
+  const statuses = (status: '4XX' | '5XX') =>
+    Object.values<Record<string, Operation>>(document.paths).flatMap(({ post }) =>
+      post ? [post.responses[status]!.content['application/json']!.example!.statusCode] : []
+    )
+  t.same(new Set(statuses('4XX')), new Set([400]))
+  t.same(new Set(statuses('5XX')), new Set([503]))
 })
 
 interface Operation {
-  requestBody?: { content: Record<string, { schema: { examples?: unknown[] }; example?: unknown }> }
+  parameters?: { in: string; name: string; example?: string }[]
+  responses: Record<string, { content: Record<string, { example?: { statusCode: number } }> }>
+  requestBody?: { content: Record<string, { schema?: { examples?: unknown[] }; example?: unknown }> }
 }
 
 t.test(
@@ -103,9 +150,11 @@ t.test('the docs page and its assets are served', async (t) => {
   t.equal(page.status, 200)
   const html = await page.text()
   t.match(html, /swagger-ui/)
-  for (const [, asset] of html.matchAll(/(?:src|href)="\.?\/?([^"]+\.(?:js|css))"/g)) {
-    const url = new URL(asset!.replace(/^docs\//, ''), `${address}/docs/`)
-    t.equal((await fetch(url)).status, 200, url.pathname)
+  const assets = [...html.matchAll(/(?:src|href)="([^"]+\.(?:js|css))"/g)].map(([, asset]) => asset!)
+  t.ok(assets.length >= 5, `${assets}`)
+  for (const asset of assets) {
+    t.match(asset, /^\.\//, 'relative to the page')
+    t.equal((await fetch(new URL(asset, page.url))).status, 200, asset)
   }
 })
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { computeFeatures } from '../features.ts'
-import { ErrorReply, FeaturesSchema, TypingSchema } from '../schemas.ts'
+import { ERROR_REPLIES, FeaturesSchema, TypingSchema } from '../schemas.ts'
 import { checkTyping } from '../typing.ts'
 
 export const featuresRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -13,7 +13,7 @@ export const featuresRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'The 8 features of a typing, as POST /predict takes them',
         description: 'Add "Model" to the answer and post it to /predict.',
         body: TypingSchema,
-        response: { 200: FeaturesSchema, '4xx': ErrorReply }
+        response: { 200: FeaturesSchema, ...ERROR_REPLIES }
       }
     },
     ({ body }) => {

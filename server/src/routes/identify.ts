@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Models } from '../models.ts'
 import { identify, verify } from '../recognize.ts'
 import {
-  ErrorReply,
+  ERROR_REPLIES,
   IdentifyQuery,
   IdentifyReply,
   IdentifyRequest,
@@ -29,7 +29,7 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
           'By the typing model. Several typings of one person are read together, which is surer than one alone.',
         body: IdentifyRequest,
         querystring: IdentifyQuery,
-        response: { 200: IdentifyReply, '4xx': ErrorReply, '5xx': ErrorReply }
+        response: { 200: IdentifyReply, ...ERROR_REPLIES }
       }
     },
     ({ body, query, raw }) => {
@@ -49,7 +49,7 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
         description:
           'The threshold is set for the false acceptance rate that GET /models gives. A match is evidence, and no proof.',
         body: VerifyRequest,
-        response: { 200: VerifyReply, '4xx': ErrorReply, '5xx': ErrorReply }
+        response: { 200: VerifyReply, ...ERROR_REPLIES }
       }
     },
     ({ body, raw }) => {

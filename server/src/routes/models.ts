@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Models } from '../models.ts'
-import { ErrorReply, ModelsReply } from '../schemas.ts'
+import { ERROR_REPLIES, ModelsReply } from '../schemas.ts'
 
 export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (app, { models }) => {
   app.get(
@@ -10,7 +10,7 @@ export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> =
         tags: ['models'],
         operationId: 'describeModels',
         summary: 'What is served: data, versions, hashes, and how good each model is on typings left out',
-        response: { 200: ModelsReply, '4xx': ErrorReply, '5xx': ErrorReply }
+        response: { 200: ModelsReply, ...ERROR_REPLIES }
       }
     },
     () => models().manifest

@@ -1,16 +1,23 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
-import { predictCsv } from '../csv.ts'
 import { errors } from '../errors.ts'
+import { unsupportedType } from '../media-type.ts'
 import type { Models } from '../models.ts'
 import { type Prediction, predict } from '../predict.ts'
-import { BatchQuery, BatchReply, BatchRequest, ErrorReply, MODEL_NAMES } from '../schemas.ts'
+import { predictCsv } from '../predict-csv.ts'
+import {
+  BatchQuery,
+  BatchReply,
+  BatchRequest,
+  ERROR_REPLIES,
+  EXAMPLE_TYPING,
+  MODEL_NAMES
+} from '../schemas.ts'
 
-/** Of 13 keys, as the challenge's string has; it works with every model of such a string. */
 const EXAMPLE_CSV = [
-  Array.from({ length: 13 }, (_, key) => `press-${key},release-${key}`),
-  Array.from({ length: 13 }, (_, key) => `${key * 140},${key * 140 + 85}`)
+  EXAMPLE_TYPING.Press.map((_, key) => `press-${key},release-${key}`),
+  EXAMPLE_TYPING.Press.map((press, key) => `${press},${EXAMPLE_TYPING.Release[key]}`)
 ].join('\n')
 
 const CSV_REQUEST = Type.Unsafe<Readable>({
@@ -53,12 +60,12 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
             description: 'An answer for each, in their order',
             content: { 'application/json': { schema: BatchReply }, 'text/csv': { schema: CSV_REPLY } }
           },
-          '4xx': ErrorReply,
-          '5xx': ErrorReply
+          ...ERROR_REPLIES
         }
       }
     },
-    async ({ body, query }, reply) => {
+    async (request, reply) => {
+      const { body, query } = request
       if (body instanceof Readable) {
         if (query.Model === undefined) {
           throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${MODEL_NAMES.join(', ')}`)
@@ -67,10 +74,15 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
         const answer = await predictCsv(body, manifest.dataset.keys, byName[query.Model])
         return reply.type('text/csv; charset=utf-8').send(Readable.from(answer, { objectMode: false }))
       }
-      if (query.Model !== undefined) {
-        throw new errors.BATCH_MODEL('is for CSV; each request of a JSON array names its own')
+      // Without a content type no schema is chosen, and so nothing was validated.
+      if (!Array.isArray(body)) throw unsupportedType(request)
+      const requests = body as Static<typeof BatchRequest>
+      const other = requests.findIndex(({ Model }) => query.Model !== undefined && Model !== query.Model)
+      if (other >= 0) {
+        const { Model } = requests[other]!
+        throw new errors.BATCH_MODEL(`is ${query.Model} and body[${other}].Model ${Model}; leave one out`)
       }
-      return predictAll(models(), body as Static<typeof BatchRequest>, query.top)
+      return predictAll(models(), requests, query.top)
     }
   )
 }

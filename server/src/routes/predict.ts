@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Models } from '../models.ts'
-import { ErrorReply, PredictQuery, PredictReply, PredictRequest } from '../schemas.ts'
+import { ERROR_REPLIES, PredictQuery, PredictReply, PredictRequest } from '../schemas.ts'
 
 export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (app, { models }) => {
   app.post(
@@ -12,7 +12,7 @@ export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> 
         summary: 'Who typed? From the 8 features of a typing, by one model',
         body: PredictRequest,
         querystring: PredictQuery,
-        response: { 200: PredictReply, '4xx': ErrorReply, '5xx': ErrorReply }
+        response: { 200: PredictReply, ...ERROR_REPLIES }
       }
     },
     async ({ body, query, raw }) => {

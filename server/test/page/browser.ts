@@ -76,5 +76,7 @@ export async function openPage(
 
 function keyOf(character: string): { key: string; code: string } {
   if (character === ' ') return { key: ' ', code: 'Space' }
+  // Of a French keyboard.
+  if (character === 'é') return { key: character, code: 'Digit2' }
   return { key: character, code: `${/\d/.test(character) ? 'Digit' : 'Key'}${character.toUpperCase()}` }
 }

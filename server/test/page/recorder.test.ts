@@ -15,8 +15,8 @@ t.teardown(() => app.close())
 
 /** Somebody's page: the recorder on a field, what it tells kept in `told`, and key events as any listener sees them. */
 app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
-  reply.type('text/html').send(`<!doctype html>
-    <input id="field"><input id="other" value="quiet"><p>quiet</p>
+  reply.type('text/html').send(`<!doctype html><meta charset="utf-8">
+    <form action="/left"><input id="field"></form><input id="other" value="quiet"><p>quiet</p>
     <script type="module">
       import { record } from './recorder.js'
       window.told = []
@@ -136,6 +136,57 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     t.match(await told(), [{ typing: { Release: { length: 2 } } }])
   })
 
+  await t.test('Enter never submits the form that the field is in', async (t) => {
+    const { page, type, send, pause, told } = await open('ab')
+    const stays = async (when: string) => {
+      await page.keyboard.press('Enter')
+      await page.waitForTimeout(200)
+      t.match(page.url(), '/somebody', when)
+    }
+    await stays('before the first key')
+    await type('ab', { Press: [0, 100], Release: [50, 160] })
+    await stays('after the last key')
+    pause()
+    await send('down', 'a', 0)
+    await stays('midway')
+    await stays('after a refusal')
+    t.match(await told(), [{ typing: {} }, { reason: 'shortcut' }])
+  })
+
+  await t.test('a string that is given decomposed is typed composed', async (t) => {
+    const { type, told } = await open('cafe\u0301')
+    await type('caf\u00e9', { Press: [0, 100, 200, 300], Release: [50, 150, 250, 350] })
+    t.match(await told(), [{ typing: { Press: { length: 4 } } }])
+  })
+
+  for (const [what, string, key, reason] of [
+    ['the next key with Caps Lock on', 'quiet', 'Q', 'caps-lock'],
+    ['another key with Caps Lock on', 'quiet', 'X', 'wrong-key'],
+    ['Caps Lock on, where a capital is next', 'Quiet', 'q', 'caps-lock']
+  ] as const) {
+    await t.test(`refused as ${reason}: ${what}`, async (t) => {
+      const { page, send, pause, told } = await open(string)
+      // Neither Playwright nor the protocol can turn it on.
+      await page.evaluate("KeyboardEvent.prototype.getModifierState = (name) => name === 'CapsLock'")
+      pause()
+      await send('down', key, 0)
+      t.match(await told(), [{ reason }])
+    })
+  }
+
+  for (const when of ['before the first key', 'midway']) {
+    await t.test(`an event without a key, as programs that fill forms send, ${when}`, async (t) => {
+      const { page, send, pause, told, faults } = await open('quiet')
+      pause()
+      if (when === 'midway') await send('down', 'q', 0)
+      await page.evaluate(
+        "for (const type of ['keydown', 'keyup']) field.dispatchEvent(new Event(type, { bubbles: true }))"
+      )
+      t.match(await told(), [{ reason: 'untrusted' }])
+      t.same(faults, [])
+    })
+  }
+
   await t.test('one typing follows another, each from its own first press', async (t) => {
     const { type, told } = await open('ab')
     await type('ab', { Press: [0, 100], Release: [50, 160] })
@@ -147,7 +198,8 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
 
   const refusals: [what: string, reason: string, act: (typist: Typist) => Promise<unknown>][] = [
     ['another key', 'wrong-key', ({ send }) => send('down', 'x', 200)],
-    ['a capital, by Caps Lock', 'wrong-key', ({ send }) => send('down', 'U', 200)],
+    ['a capital', 'wrong-key', ({ send }) => send('down', 'U', 200)],
+    ['Caps Lock', 'shortcut', ({ page }) => page.keyboard.press('CapsLock')],
     ['Backspace', 'edited', ({ page }) => page.keyboard.press('Backspace')],
     ['Delete', 'edited', ({ page }) => page.keyboard.press('Delete')],
     ['text that no key typed', 'edited', ({ page }) => page.keyboard.insertText('uiet')],

@@ -101,6 +101,8 @@ t.test('a claim to be nobody the models know is 404', async (t) => {
       message: `body.UserID: the models know no user ${JSON.stringify(UserID)}`
     })
   }
+  const { message } = (await post('/verify', { UserID: 'x'.repeat(500_000), Typings })).json()
+  t.equal(message, `body.UserID: the models know no user "${'x'.repeat(60)}…"`, 'and is not repeated in full')
 })
 
 t.test('bad input is refused with the field and the reason', async (t) => {

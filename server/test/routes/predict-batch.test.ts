@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { MODEL_NAMES } from '../../src/schemas.ts'
 import { csv, type FixtureName, features, oracle, REQUEST, readyApp, withoutChallenge } from '../fixtures.ts'
@@ -63,7 +64,10 @@ t.test('one bad request among good ones is named by index, and none is answered'
     message: 'body must NOT have more than 1000 items'
   })
   t.match((await postJson(REQUEST)).json(), { message: 'body must be an array' })
-  t.match((await postJson([REQUEST], '?Model=RF')).json(), { code: 'KS_ERR_BATCH_MODEL' })
+  t.match((await postJson([REQUEST, { ...REQUEST, Model: 'SVM' }], '?Model=RF')).json(), {
+    code: 'KS_ERR_BATCH_MODEL',
+    message: 'querystring.Model is RF and body[1].Model SVM; leave one out'
+  })
 })
 
 for (const name of ['sample', 'challenge'] as FixtureName[]) {
@@ -85,6 +89,22 @@ for (const name of ['sample', 'challenge'] as FixtureName[]) {
     }
   )
 }
+
+t.test('a request with neither content type nor body is 415, and says what to send', async (t) => {
+  for (const headers of [{}, { 'content-length': '0' }, { 'content-type': '' }]) {
+    const response = await app.inject({ method: 'POST', url: '/predict/batch', headers })
+    t.match(response.json(), { statusCode: 415, code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' })
+    t.match(response.json().message, /send application\/json or text\/csv$/)
+    t.equal(response.headers.accept, 'application/json, text/csv')
+  }
+})
+
+t.test(
+  'a JSON array may name its model in the query too, where all its requests name that one',
+  async (t) => {
+    t.equal((await postJson([REQUEST], '?Model=RF')).statusCode, 200)
+  }
+)
 
 t.test('the column user may be left out', async (t) => {
   const anonymous = lines.slice(0, 4).map((line) => line.slice(line.indexOf(',') + 1))
@@ -127,7 +147,7 @@ t.test('a CSV that leaves nothing to answer is refused before the first row', as
   const refusals: [what: string, body: string | Buffer, message: string | RegExp][] = [
     ['empty', '', 'the CSV is empty; a header comes first'],
     ['header only', `${header}\n`, 'the CSV has no row after its header'],
-    ['no header', rows[0]!, /^line 1: column 1 should be press-0, is "1"/],
+    ['no header', rows[0]!, /^line 1: looks like a typing; a header user,press-0,release-0,... comes first/],
     ['missing column', columns.slice(0, -1).join(','), /^line 1: column 27 should be release-12, is missing/],
     ['extra column', `${header},extra\n`, /^line 1: column 28, "extra", is one too many; .* 13 keys/],
     [
@@ -142,7 +162,13 @@ t.test('a CSV that leaves nothing to answer is refused before the first row', as
       /^line 1: column 4 should be press-1, is missing; .* 13 keys/
     ],
     ['semicolons', header.replaceAll(',', ';'), 'line 1: fields are separated by semicolons; use commas'],
-    ['not UTF-8', Buffer.from([0xff, 0xfe, 0x75, 0x00]), /^line 1: column 1 should be press-0/]
+    [
+      'UTF-16',
+      Buffer.from([0xff, 0xfe, 0x75, 0x00]),
+      'the file is not a CSV: it is UTF-16; save it as UTF-8'
+    ],
+    ['not UTF-8', Buffer.from([0xe9, 0x75]), /^line 1: column 1 should be press-0/],
+    ['gzip', gzipSync(csv('sample')), /compressed with gzip; send it uncompressed/]
   ]
   for (const [what, body, message] of refusals) {
     const { status, text } = await postCsv(body)

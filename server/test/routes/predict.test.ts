@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { MODEL_NAMES } from '../../src/schemas.ts'
 import { type FixtureName, features, oracle, REQUEST, readyApp, withoutChallenge } from '../fixtures.ts'
@@ -58,7 +59,7 @@ for (const name of ['sample', 'challenge'] as FixtureName[]) {
 t.test('bad input is refused with the field and the reason, and the service stays up', async (t) => {
   const { HT: _, ...withoutHT } = REQUEST
   const HT = (value: string) => JSON.stringify(REQUEST).replace('"Mean":48.43', `"Mean":${value}`)
-  const refusals: [what: string, body: string | object, code: string, message: string | RegExp][] = [
+  const refusals: [what: string, body: string | Buffer | object, code: string, message: string | RegExp][] = [
     ['missing field', withoutHT, 'FST_ERR_VALIDATION', 'body.HT is missing'],
     ['missing statistic', { ...REQUEST, HT: { Mean: 1 } }, 'FST_ERR_VALIDATION', 'body.HT.STD is missing'],
     ['missing model', { ...REQUEST, Model: undefined }, 'FST_ERR_VALIDATION', 'body.Model is missing'],
@@ -111,7 +112,42 @@ t.test('bad input is refused with the field and the reason, and the service stay
     ],
     ['empty body', '', 'KS_ERR_JSON_INVALID', 'body is empty; a JSON document was expected'],
     ['not JSON', 'Model=RF', 'KS_ERR_JSON_INVALID', /^body is not JSON/],
-    ['cut off', JSON.stringify(REQUEST).slice(0, 50), 'KS_ERR_JSON_INVALID', /^body is not JSON/],
+    [
+      'cut off',
+      JSON.stringify(REQUEST).slice(0, 50),
+      'KS_ERR_JSON_INVALID',
+      'body is not JSON: it ends early'
+    ],
+    [
+      'a word too many',
+      `${JSON.stringify(REQUEST)}\n  no`,
+      'KS_ERR_JSON_INVALID',
+      'body is not JSON: see line 2, column 3'
+    ],
+    [
+      'UTF-16',
+      Buffer.from(JSON.stringify(REQUEST), 'utf16le'),
+      'KS_ERR_JSON_INVALID',
+      'body is not JSON: it is UTF-16; save it as UTF-8'
+    ],
+    [
+      'compressed without a word',
+      gzipSync(JSON.stringify(REQUEST)),
+      'KS_ERR_JSON_INVALID',
+      'body is not JSON: it is compressed with gzip; send it uncompressed'
+    ],
+    [
+      'a field with a name of 100,000 letters',
+      { ...REQUEST, ['x'.repeat(100_000)]: 1 },
+      'FST_ERR_VALIDATION',
+      `body.${'x'.repeat(60)}… is not a known field`
+    ],
+    [
+      'a duplicate key of 100,000 letters',
+      `{"${'x'.repeat(100_000)}":1,"${'x'.repeat(100_000)}":1}`,
+      'KS_ERR_JSON_INVALID',
+      `body has the key "${'x'.repeat(60)}…" twice in one object`
+    ],
     ['an array', '[]', 'FST_ERR_VALIDATION', 'body must be an object'],
     ['a number', '3', 'FST_ERR_VALIDATION', 'body must be an object'],
     ['null alone', 'null', 'FST_ERR_VALIDATION', 'body must be an object'],
@@ -153,9 +189,14 @@ t.test('a wrong content type is 415, a body over the limit 413', async (t) => {
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'text/csv', 'application/xml']) {
     t.match((await post(JSON.stringify(REQUEST), type)).json(), {
       statusCode: 415,
-      code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE'
+      code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE',
+      message: `content-type "${type}" is not supported; send application/json`
     })
   }
+  t.equal((await post('a', 'text/plain')).headers.accept, 'application/json')
+  t.match((await post('a', 'text/plain', '/predict/batch')).json(), {
+    message: 'content-type "text/plain" is not supported; send application/json or text/csv'
+  })
   t.match((await post(`"${'x'.repeat(2 ** 20)}"`)).json(), {
     statusCode: 413,
     code: 'FST_ERR_CTP_BODY_TOO_LARGE'
@@ -170,9 +211,49 @@ t.test('a bad query is refused', async (t) => {
     ['top=', 'querystring.top must be an integer'],
     ['top=1001', 'querystring.top must be <= 1000'],
     ['top=1&top=2', 'querystring.top must be an integer'],
+    ...['-Infinity', 'Infinity', '-1e999', '1e999', 'NaN', '0x10', '1e1', '%205', '+5', 'true', 'null'].map(
+      (top) => [`top=${top}`, 'querystring.top must be an integer'] as const
+    ),
+    ['top=-1', 'querystring.top must be >= 1'],
+    [`top=${'9'.repeat(400)}`, 'querystring.top must be'],
+    ['top[]=1', 'querystring.top[] is not a known field'],
+    ['__proto__=1', 'querystring.__proto__ is not a known field'],
     ['best=1', 'querystring.best is not a known field']
   ] as const
   for (const [query, message] of refusals) {
     t.match((await post(REQUEST, undefined, `/predict?${query}`)).json(), { statusCode: 400, message }, query)
+  }
+})
+
+t.test('a byte order mark before JSON is taken', async (t) => {
+  t.equal((await post(`\ufeff${JSON.stringify(REQUEST)}`)).statusCode, 200)
+})
+
+t.test('a body that is compressed, or not UTF-8, is 415 and named', async (t) => {
+  const body = JSON.stringify(REQUEST)
+  const send = (headers: Record<string, string>, payload: string | Buffer = body) =>
+    app.inject({ method: 'POST', url: '/predict', payload, headers })
+  for (const coding of ['gzip', 'br', 'deflate', 'gzip, br']) {
+    const response = await send(
+      { 'content-type': 'application/json', 'content-encoding': coding },
+      gzipSync(body)
+    )
+    t.same(response.json(), {
+      statusCode: 415,
+      code: 'KS_ERR_CONTENT_ENCODING',
+      error: 'Unsupported Media Type',
+      message: `content-encoding "${coding}" is not supported; send the body uncompressed`
+    })
+    t.equal(response.headers['accept-encoding'], 'identity')
+  }
+  for (const type of ['application/json; charset=utf-16', 'application/json;Charset="UTF-16LE"']) {
+    t.match((await send({ 'content-type': type })).json(), { statusCode: 415, code: 'KS_ERR_CHARSET' }, type)
+  }
+  for (const type of [
+    'application/json; charset=utf-8',
+    'Application/JSON;charset="UTF-8"',
+    'application/json ;a=b'
+  ]) {
+    t.equal((await send({ 'content-type': type, 'content-encoding': 'identity' })).statusCode, 200, type)
   }
 })
