@@ -21,9 +21,10 @@ export const withoutBrowser = place === undefined && 'not here: Chromium (apt-ge
 /**
  * Start it without a window. It asks nobody but the pages that it is told to open.
  *
+ * @param args - further command-line arguments
  * @throws Error if there is none
  */
-export async function startBrowser(): Promise<Browser> {
+export async function startBrowser(args: readonly string[] = []): Promise<Browser> {
   if (place === undefined) throw new Error(`Chromium or Chrome is at none of ${PLACES.join(', ')}.`)
   return chromium.launch({
     executablePath: place,
@@ -33,7 +34,8 @@ export async function startBrowser(): Promise<Browser> {
       '--disable-gpu',
       '--disable-quic',
       '--disable-background-networking',
-      '--disable-sync'
+      '--disable-sync',
+      ...args
     ]
   })
 }

@@ -13,5 +13,8 @@ export function train(args: string[]): Promise<number> {
 
 // import.meta.main is Node 24's.
 if (process.argv[1] === import.meta.filename) {
-  process.exitCode = await train(process.argv.slice(2))
+  const args = process.argv.slice(2)
+  process.exitCode = await train(args)
+  const isHelp = args.includes('--help') || args.includes('-h')
+  if (process.exitCode === 0 && !isHelp) console.log('\nNext: npm start builds the service and serves them.')
 }

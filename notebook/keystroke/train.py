@@ -4,11 +4,15 @@ The executed copy, with the plots of that data, is left beside the models as ``t
 """
 
 import argparse
+import json
 import os
+import re
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
@@ -35,8 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         # Before the kernel is started: a faulty file is named within a second, without a traceback.
-        require_trainable(read_typings(options.csv))
+        typings = read_typings(options.csv)
+        require_trainable(typings)
+        users = len(set(typings.users))
+        print(
+            f'Training on {typings.name}: {len(typings)} typings of {users} users', file=sys.stderr
+        )
         run(options.csv, options.models, in_place=options.in_place)
+        if not options.in_place:
+            print(summarize(options.models))
     except DataError as error:
         print(f'Not trained: {error}.', file=sys.stderr)
         return 1
@@ -47,6 +58,30 @@ def main(arguments: list[str] | None = None) -> int:
         print('Interrupted; the previous models are left as they were.', file=sys.stderr)
         return 130
     return 0
+
+
+def summarize(models: Path) -> str:
+    """Say how good the published models are, and where the notebook is that shows more.
+
+    Parameters
+    ----------
+    models : Path
+        Folder of manifest and notebook.
+
+    Returns
+    -------
+    str
+        Some lines for a terminal.
+    """
+    manifest = json.loads((models / 'manifest.json').read_text('utf-8'))
+    entries = {**manifest['models'], 'typing model': manifest['typingModel']}
+    rates = {name: entry['metrics']['leaveOneRepetitionOut'] for name, entry in entries.items()}
+    named = ', '.join(f'{name} {rate["rank1"]:.3f}' for name, rate in rates.items())
+    return (
+        f'Named right, of typings left out of training (rank-1): {named}\n'
+        f'Equal error rate of the typing model: {rates["typing model"]["pooledEER"]:.3f}\n'
+        f'Every step, with its plots: {models / "train.ipynb"}'
+    )
 
 
 def run(csv: Path, models: Path, *, in_place: bool = False) -> None:
@@ -77,13 +112,29 @@ def run(csv: Path, models: Path, *, in_place: bool = False) -> None:
             executed,
             parameters=parameters,
             cwd=NOTEBOOK.parent,
-            # The kernel listens on loopback for this process alone; its warning about it is noise.
-            extra_arguments=['--log-level=ERROR'],
+            progress_bar=False,
+            on_cell_start=_Progress(),
+            # A cell that fails is told of once, by the exception. The kernel's own lines are noise:
+            # that it listens on loopback, or that it was interrupted while it ended.
+            extra_arguments=['--log-level=CRITICAL'],
         )
         if in_place:
             _store(executed, NOTEBOOK)
         else:
             shutil.copyfile(executed, models / 'train.ipynb')
+
+
+class _Progress:
+    """Tells which of the notebook's sections has begun, and after how long."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def __call__(self, *, cell: Any, cell_index: int) -> None:
+        heading = re.match(r'## (.+)', cell.source) if cell.cell_type == 'markdown' else None
+        if heading:
+            seconds = time.monotonic() - self.started
+            print(f'{seconds:4.0f} s  {heading[1]}', file=sys.stderr, flush=True)
 
 
 def _store(executed: Path, target: Path) -> None:

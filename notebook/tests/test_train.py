@@ -1,4 +1,5 @@
 import contextlib
+import io
 import json
 import re
 import shutil
@@ -29,7 +30,9 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train once, into a folder that is not there yet."""
     models = tmp_path_factory.mktemp('trained') / 'new' / 'models'
-    assert train.main([str(csv), '--models', str(models)]) == 0
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert train.main([str(csv), '--models', str(models)]) == 0
+    (models.parent / 'said.txt').write_text(said.getvalue())
     return models
 
 
@@ -72,6 +75,38 @@ def test_training_leaves_manifest_models_and_the_executed_notebook(trained: Path
     assert not [output for output in outputs if output.get('name') == 'stderr']
 
 
+def test_training_ends_with_rates_and_where_the_notebook_is(trained: Path) -> None:
+    said = (trained.parent / 'said.txt').read_text()
+    manifest = assert_published(trained)
+    rates = {
+        name: entry['metrics']['leaveOneRepetitionOut']
+        for name, entry in zip([*MODELS, 'typing model'], entries_of(manifest), strict=True)
+    }
+    for name, rate in rates.items():
+        assert f'{name} {rate["rank1"]:.3f}' in said
+    assert f'typing model: {rates["typing model"]["pooledEER"]:.3f}' in said
+    assert said.endswith(f'{trained / "train.ipynb"}\n')
+
+
+def test_training_tells_each_step_by_its_heading(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    notebook = notebook_of(tmp_path / 'steps.ipynb', "open('reached', 'w')")
+    steps = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+    steps.cells.insert(1, v4.new_markdown_cell('## 1. The data\n\nSome words.'))  # type: ignore[no-untyped-call]
+    nbformat.write(steps, notebook)  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(train, 'NOTEBOOK', notebook)
+    monkeypatch.setattr(train, 'summarize', lambda models: f'in {models}')
+    (tmp_path / 'models').mkdir()
+    assert train.main([str(csv), '--models', str(tmp_path / 'models')]) == 0
+    said, progress = capfd.readouterr()
+    assert said == f'in {tmp_path / "models"}\n'
+    assert progress.startswith('Training on six users.csv: 36 typings of 6 users\n')
+    assert re.search(r'^ +\d+ s  1\. The data$', progress, re.MULTILINE)
+    assert 'cell' not in progress
+    assert 'ERROR' not in progress
+
+
 def test_training_again_gives_the_same_but_for_the_date(csv: Path, models: Path) -> None:
     before = files(models)
     assert train.main([str(csv), '--models', str(models)]) == 0
@@ -100,7 +135,7 @@ def test_named_users_with_two_keys_and_unequal_typings_train(tmp_path: Path) -> 
     [
         (
             'user,press-0,release-0,press-1,release-1\n1,0,5,9,12\n1,7,5,9,12\n',
-            'faulty.csv, line 3, column release-0: 5 is before press-0, 7.',
+            'faulty.csv, line 3, column release-0: 5 is before its press, 7.',
         ),
         (
             'user,press-0,release-0,press-1,release-1\n1,0,5,9,12\n1,0,5,9,13\n',
@@ -177,7 +212,7 @@ def training(
     )
     assert process.stderr is not None
     seen = ''
-    while not re.search(r'Executing: +[5-9][0-9]%', seen):
+    while not re.search(r'\d+ s  7\. ', seen):
         character = process.stderr.read(1)
         assert character, seen
         seen += character
@@ -210,5 +245,6 @@ def test_training_that_is_killed_leaves_the_previous_models(
     assert files(models) == before
     assert_published(models)
     if how == signal.SIGINT:
-        assert error.endswith('\nInterrupted; the previous models are left as they were.\n')
+        last = error.splitlines()[-1]
+        assert last == 'Interrupted; the previous models are left as they were.'
         assert 'Traceback' not in error
