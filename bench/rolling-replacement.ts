@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
+import { freePorts } from '../scripts/ports.ts'
 import { ROOT } from '../scripts/processes.ts'
 import { quantile, readQuestions, startLoad } from './load.ts'
 
@@ -22,9 +23,9 @@ const CONNECTIONS = 50
 const REQUESTS = 20_000
 const TASKS = 2
 const ROUNDS = 3
-const FRONT = 18080
+const [FRONT, ...PORTS] = (await freePorts(1 + 2 * TASKS)) as [number, ...number[]]
 /** Half of the slots are taken at a time; a round moves from one half to the other. */
-const SLOTS = Array.from({ length: 2 * TASKS }, (_, i) => ({ name: `task${i}`, port: FRONT + 1 + i }))
+const SLOTS = PORTS.map((port, i) => ({ name: `task${i}`, port }))
 /** As the ALB's: a check so often, s; a task is out after two failed ones. */
 const INTERVAL = 1
 const FAILS = 2
@@ -134,7 +135,7 @@ function startTask({ name, port }: { name: string; port: number }): ChildProcess
   if (image === undefined) return start(process.execPath, ['server/dist/main.js'], { ...process.env, ...env })
   // biome-ignore format: an option and its value belong on a line
   return start('podman', [
-    'run', '--rm', '--replace', '--name', `keystroke-${name}`, '--network', 'host',
+    'run', '--rm', '--replace', '--name', `keystroke-${process.pid}-${name}`, '--network', 'host',
     '--read-only', '--read-only-tmpfs=false', '--tmpfs', '/tmp:size=64m',
     '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--memory', '512m', '--pids-limit', '200',
     ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),

@@ -12,11 +12,13 @@ import t, { type Test } from 'tap'
 import { readQuestions, startLoad } from '../bench/load.ts'
 import { MODEL_NAMES } from '../server/src/schemas.ts'
 import { missingBases, missingTools, withoutThese } from './containers.ts'
+import { freePorts } from './ports.ts'
 import { nodeTool, ROOT } from './processes.ts'
 
 const IMAGE = process.env.KEYSTROKE_TEST_IMAGE ?? 'keystroke:test'
-const PORT = 18180
-const LOCAL_PORT = 18181
+const [PORT, LOCAL_PORT] = (await freePorts(2)) as [number, number]
+/** Of this run alone, as another may be under way. */
+const NAME = `keystroke-test-${process.pid}`
 const MB = 1e6
 const LARGEST = 130 * MB
 
@@ -59,9 +61,9 @@ test('is built from a fresh clone with no Python on the host', async (t) => {
 test('has at most 130 MB above its base, and nothing that is not run', async (t) => {
   await mkdir(files)
   const container = must('podman', ['create', IMAGE]).trim()
+  t.teardown(() => run('podman', ['rm', container]))
   must('podman', ['cp', `${container}:/keystroke/.`, files])
   const added = must('podman', ['diff', container])
-  must('podman', ['rm', container])
   const size = await measure(files)
   t.comment(`${(size / MB).toFixed(1)} MB above the base`)
   t.ok(size < LARGEST, `${size} bytes`)
@@ -109,11 +111,12 @@ test('names what keeps it from starting', async (t) => {
 })
 
 test('read-only, without capabilities and in 512 MB', async (t) => {
-  const service = await startContainer('keystroke-test')
-  t.teardown(() => run('podman', ['rm', '--force', '--time', '0', 'keystroke-test']))
+  const service = await startContainer(t)
 
   await t.test('is healthy', async (t) => {
-    t.equal(run('podman', ['healthcheck', 'run', 'keystroke-test']).status, 0)
+    // A check that takes longer than its 3 s has failed; Docker too asks again before it says unhealthy.
+    const healthy = await within(60_000, () => run('podman', ['healthcheck', 'run', NAME]).status === 0)
+    t.ok(healthy)
   })
 
   await t.test('has the page, and the recorder for others', async (t) => {
@@ -128,11 +131,12 @@ test('read-only, without capabilities and in 512 MB', async (t) => {
       env: { PATH: process.env.PATH, PORT: String(LOCAL_PORT), MODELS_DIR: join(files, 'models') },
       stdio: 'ignore'
     })
+    const over = once(local, 'exit')
     t.teardown(async () => {
       local.kill('SIGTERM')
-      await once(local, 'exit')
+      await over
     })
-    await isReady(LOCAL_PORT)
+    await isReady(LOCAL_PORT, over)
     const csv = await readFile(join(ROOT, 'data/sample.csv'))
     for (const model of MODEL_NAMES) {
       const [inside, outside] = await Promise.all(
@@ -150,9 +154,9 @@ test('read-only, without capabilities and in 512 MB', async (t) => {
   await t.test('serves on with its disk full', async (t) => {
     const fill =
       "try { fs.writeFileSync('/tmp/x', Buffer.alloc(65 << 20)) } catch (e) { console.log(e.code) }"
-    t.equal(must('podman', ['exec', 'keystroke-test', 'node', '-e', fill]).trim(), 'ENOSPC')
+    t.equal(must('podman', ['exec', NAME, 'node', '-e', fill]).trim(), 'ENOSPC')
     const write = "try { fs.writeFileSync('/keystroke/x', '') } catch (e) { console.log(e.code) }"
-    t.equal(must('podman', ['exec', 'keystroke-test', 'node', '-e', write]).trim(), 'EROFS')
+    t.equal(must('podman', ['exec', NAME, 'node', '-e', write]).trim(), 'EROFS')
     const [question] = await readQuestions(join(files, 'models'), 'RF')
     const load = startLoad(PORT, 1, [question!])
     await setTimeout(500)
@@ -168,11 +172,8 @@ test('read-only, without capabilities and in 512 MB', async (t) => {
     const started = performance.now()
     // Listened for before it is told: it may end before the one that tells it does.
     const over = once(service, 'exit')
-    const stopped = once(
-      spawn('podman', ['stop', '--time', '30', 'keystroke-test'], { stdio: 'ignore' }),
-      'exit'
-    )
-    while ((await fetch(`http://127.0.0.1:${PORT}/health/ready`)).status !== 503) await setTimeout(50)
+    const stopped = once(spawn('podman', ['stop', '--time', '30', NAME], { stdio: 'ignore' }), 'exit')
+    t.ok(await within(60_000, async () => (await readiness(PORT)) === 503), 'not ready')
     // As a balancer that has noticed: after two failed checks 1 s apart no more requests come.
     await setTimeout(2_000)
     load.stop()
@@ -187,12 +188,11 @@ test('read-only, without capabilities and in 512 MB', async (t) => {
 })
 
 test('killed in the middle of a request: the client sees a reset, the operator 137', async (t) => {
-  const service = await startContainer('keystroke-killed')
-  t.teardown(() => run('podman', ['rm', '--force', '--time', '0', 'keystroke-killed']))
+  const service = await startContainer(t)
   const load = startLoad(PORT, 10, await readQuestions(join(files, 'models'), 'SVM'))
   await setTimeout(1_000)
   const over = once(service, 'exit')
-  must('podman', ['kill', '--signal', 'KILL', 'keystroke-killed'])
+  must('podman', ['kill', '--signal', 'KILL', NAME])
   const [code] = (await over) as [number]
   load.stop()
   await load.over
@@ -220,10 +220,11 @@ t.test(
   }
 )
 
-async function startContainer(name: string): Promise<ChildProcess> {
-  const options = ['--name', name, '--replace', ...RESTRICTED, ...OPEN, '--env', 'DRAIN_SECONDS=5']
+async function startContainer(t: Test): Promise<ChildProcess> {
+  const options = ['--name', NAME, ...RESTRICTED, ...OPEN, '--env', 'DRAIN_SECONDS=5']
+  t.teardown(() => run('podman', ['rm', '--force', '--ignore', '--time', '0', NAME]))
   const child = spawn('podman', ['run', ...options, IMAGE], { stdio: ['ignore', 'ignore', 'inherit'] })
-  await isReady(PORT)
+  await isReady(PORT, once(child, 'exit'))
   return child
 }
 
@@ -234,12 +235,29 @@ function runToItsEnd(options: string[]): { code: number | null; said: string } {
   return { code: status, said: lines.join('\n').trim() }
 }
 
-async function isReady(port: number): Promise<void> {
-  for (const started = Date.now(); Date.now() - started < 60_000; await setTimeout(100)) {
-    const response = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined)
-    if (response?.ok) return
+/** @param over - settles if what is to be ready ends; nothing is waited for then */
+async function isReady(port: number, over: Promise<unknown[]>): Promise<void> {
+  const ended = over.then(([code]) => {
+    throw new Error(`the service on port ${port} ended with ${code} before it was ready`)
+  })
+  const ready = await Promise.race([within(60_000, async () => (await readiness(port)) === 200), ended])
+  // It may end later, which is no fault.
+  ended.catch(() => {})
+  if (!ready) throw new Error(`nothing is ready on port ${port}`)
+}
+
+/** Wait until something is so; false if it is not within so many ms. */
+async function within(ms: number, isSo: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (const started = Date.now(); Date.now() - started < ms; await setTimeout(100)) {
+    if (await isSo()) return true
   }
-  throw new Error(`nothing is ready on port ${port}`)
+  return false
+}
+
+/** Status of /health/ready; undefined where nothing answers. */
+async function readiness(port: number): Promise<number | undefined> {
+  const response = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined)
+  return response?.status
 }
 
 async function predictAll(port: number, model: string, csv: Buffer): Promise<string> {

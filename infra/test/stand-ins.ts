@@ -14,6 +14,7 @@ import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudf
 import { BatchDeleteImageCommand, ECRClient, ListImagesCommand, PutImageCommand } from '@aws-sdk/client-ecr'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { parse } from 'yaml'
+import { freePorts } from '../../scripts/ports.ts'
 
 const ACCEPT =
   'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
@@ -42,7 +43,7 @@ export async function startStandIns(moto: string): Promise<StandIns> {
     children.push(child)
   }
 
-  const motoPort = await freePort()
+  const [motoPort, registryPort] = (await freePorts(2)) as [number, number]
   // The stack leaves the number of tasks to the scaling, which moto has not; it takes that for none.
   start(moto, ['-H', '127.0.0.1', '-p', String(motoPort)], { MOTO_ECS_SERVICE_RUNNING: '0' })
   const environment = {
@@ -61,7 +62,6 @@ export async function startStandIns(moto: string): Promise<StandIns> {
   const secrets = new SecretsManagerClient(client)
 
   const pushes = { manifests: 0, blobs: 0 }
-  const registryPort = await freePort()
   const registry = `127.0.0.1:${registryPort}`
   // ECR lists what was pushed to it; moto is told by the registry.
   const listener = createServer(async (request, response) => {
@@ -238,7 +238,7 @@ class Task {
     const form = `${digest} ${SecretString}`
     if (this.#running?.form === form) return
     await this.stop()
-    const port = await freePort()
+    const [port] = await freePorts(1)
     const variables = {
       ...Object.fromEntries(Environment.map(({ Name, Value }) => [Name, Value])),
       HOST: '127.0.0.1',
@@ -278,14 +278,6 @@ async function listen(server: ReturnType<typeof createServer>): Promise<number> 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function answers(url: string): Promise<void> {
