@@ -116,6 +116,12 @@ async function run(what, command, args) {
       `${capitalize(what)} could not be downloaded: the package registry cannot be reached; check the network and run the command again.`
     )
   }
+  const unbuilt = /No matching distribution found for ([\w.-]+)/.exec(errors)
+  if (unbuilt !== null) {
+    throw new SetupError(
+      `${unbuilt[1]} is not built for this platform (${process.platform} ${process.arch}, as on Intel Macs and Alpine Linux); run the service in its container instead: docker compose up.`
+    )
+  }
   console.error(errors.trimEnd().split('\n').slice(-20).join('\n'))
   throw new SetupError(`${capitalize(what)} could not be installed; the lines above say why.`)
 }

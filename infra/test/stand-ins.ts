@@ -238,7 +238,7 @@ class Task {
     const form = `${digest} ${SecretString}`
     if (this.#running?.form === form) return
     await this.stop()
-    const [port] = await freePorts(1)
+    const [port] = (await freePorts(1)) as [number]
     const variables = {
       ...Object.fromEntries(Environment.map(({ Name, Value }) => [Name, Value])),
       HOST: '127.0.0.1',
