@@ -8,7 +8,6 @@ References
 Killourhy and Maxion, Comparing anomaly-detection algorithms for keystroke dynamics, DSN 2009.
 """
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from keystroke.data import DataError
+from keystroke.data import DataError, read_rows
 from keystroke.protocols import manhattan_scores
 from keystroke.rates import Floats, Ints, Trials, equal_error_rate
 from keystroke.typing_model import TypingModel, evidence
@@ -60,12 +59,12 @@ class Benchmark:
 
 
 def is_benchmark(path: str | Path) -> bool:
-    """Say whether a CSV's first column is the benchmark's."""
+    """Say whether a CSV's first columns are the benchmark's."""
     try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            return next(csv.reader(file), [''])[:1] == ['subject']
-    except (OSError, UnicodeDecodeError):
+        _, header = next(read_rows(Path(path))[1], (0, []))
+    except DataError:
         return False  # whoever reads it says what is wrong with it
+    return header[:2] == ['subject', 'sessionIndex']
 
 
 def read_benchmark(path: str | Path) -> Benchmark:
@@ -85,26 +84,24 @@ def read_benchmark(path: str | Path) -> Benchmark:
         In one sentence with the line and the column, if anything is not as the format says.
     """
     path = Path(path)
-    with path.open(encoding='utf-8-sig', newline='') as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        columns = _check_header(path.name, header)
-        index: dict[str, int] = {}
-        y: list[int] = []
-        rows: list[list[float]] = []
-        for row in reader:
-            if len(row) != len(header):
-                raise DataError(
-                    f'{path.name}, line {reader.line_num}: {len(row)} fields where the header has '
-                    f'{len(header)}'
-                )
-            y.append(index.setdefault(row[0], len(index)))
-            rows.append(
-                [
-                    _seconds(path.name, reader.line_num, column, field)
-                    for column, field in zip(columns, row[3:], strict=True)
-                ]
+    _, lines = read_rows(path)
+    _, header = next(lines, (0, []))
+    columns = _check_header(path.name, header)
+    index: dict[str, int] = {}
+    y: list[int] = []
+    rows: list[list[float]] = []
+    for line, row in lines:
+        if len(row) != len(header):
+            raise DataError(
+                f'{path.name}, line {line}: {len(row)} fields where the header has {len(header)}'
             )
+        y.append(index.setdefault(row[0], len(index)))
+        rows.append(
+            [
+                _seconds(path.name, line, column, field)
+                for column, field in zip(columns, row[3:], strict=True)
+            ]
+        )
     if len(index) < 2:
         raise DataError(f'{path.name}: {len(index)} subjects; a detector is tested on two at least')
     timings = np.array(rows)

@@ -136,22 +136,7 @@ def read_typings(path: str | Path) -> Typings:
         In one sentence with the line and the column, if anything is not as the format says.
     """
     path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f'{path}: {error.strerror or error}') from error
-    why = _why_not_text(raw)
-    if why:
-        raise DataError(f'{path.name}: the file is not a CSV: {why}')
-    try:
-        text = raw.decode('utf-8-sig')
-    except UnicodeDecodeError as error:
-        # error.object is what error.start counts in: the bytes without the byte order mark.
-        line = error.object.count(b'\n', 0, error.start) + 1
-        raise DataError(f'{path.name}, line {line}: not UTF-8') from error
-
-    _check_separator(path.name, text)
-    rows = _rows(path.name, text)
+    raw, rows = read_rows(path)
     line, head = next(rows, (0, []))
     columns = _check_header(path.name, line, head)
     lines: list[int] = []
@@ -174,6 +159,43 @@ def read_typings(path: str | Path) -> Typings:
         press=table[:, 0::2],
         release=table[:, 1::2],
     )
+
+
+def read_rows(path: Path) -> tuple[bytes, Iterator[tuple[int, list[str]]]]:
+    """Read a CSV as text in fields: UTF-8, commas, any line end, blank rows left out.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    raw : bytes
+        The file.
+    rows : iterator of (int, list of str)
+        First line of each row, from 1, and its fields.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or is no such text; a misplaced quote only once its row is read.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f'{path}: {error.strerror or error}') from error
+    why = _why_not_text(raw)
+    if why:
+        raise DataError(f'{path.name}: the file is not a CSV: {why}')
+    try:
+        text = raw.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        # error.object is what error.start counts in: the bytes without the byte order mark.
+        line = error.object.count(b'\n', 0, error.start) + 1
+        raise DataError(f'{path.name}, line {line}: not UTF-8') from error
+
+    _check_separator(path.name, text)
+    return raw, _rows(path.name, text)
 
 
 def require_trainable(typings: Typings) -> None:
@@ -210,7 +232,7 @@ def require_trainable(typings: Typings) -> None:
     if not (typings.release - typings.press).any():
         raise DataError(
             f'{typings.name}, line {typings.lines[0]}: every key of every typing was held for '
-            '0 ms; were its releases recorded?'
+            '0 ms; releases were not recorded'
         )
 
 

@@ -51,6 +51,10 @@ MIN_VARIANCE = 1e-3
 MIN_SPREAD = 0.05
 """Of the Manhattan distance, in robust units, for the same reason."""
 
+ROUNDING = 1e-9
+"""Of log timings. A scale below it is of equal ones, whose computed spread is rounding alone; whole
+ms differ by more than 2e-7 up to an hour."""
+
 FAR = 2.2
 """Spreads that a timing lies, on average, from the nearest user's mean in a typing of nobody's, if
 both were known exactly. Of the challenge's held-out typings, scored against 7 a user, the farthest
@@ -218,8 +222,8 @@ def fit_scorer(
     center = np.median(timings, axis=0)
     scale = 1.4826 * np.median(np.abs(timings - center), axis=0)
     # A timer of 16 ms may give most typings the same value, a constant column gives all.
-    scale = np.where(scale > 0, scale, timings.std(axis=0))
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale > ROUNDING, scale, timings.std(axis=0))
+    scale = np.where(scale > ROUNDING, scale, 1.0)
     robust = np.clip((timings - center) / scale, -clip, clip)
 
     N, C = len(y), int(y.max()) + 1

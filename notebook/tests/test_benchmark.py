@@ -66,9 +66,29 @@ def test_a_csv_of_typings_is_no_benchmark(tmp_path: Path) -> None:
     path = write(tmp_path / 'f.csv', [], ['user', 'press-0', 'release-0'])
     assert not is_benchmark(path)
     assert not is_benchmark(tmp_path / 'missing.csv')
+    # Whose first column has one of the other names for it.
+    assert not is_benchmark(write(tmp_path / 's.csv', [], ['subject', 'press-0', 'release-0']))
 
 
 ROW: list[object] = ['s1', 1, 1, 0.1, 0.2, 0.1, 0.1]
+
+
+@pytest.mark.parametrize('end', ['\n', '\r\n', '\r'])
+def test_its_text_is_read_as_that_of_every_csv(tmp_path: Path, end: str) -> None:
+    path = tmp_path / 'f.csv'
+    blank: list[object] = [''] * len(HEADER)
+    rows: list[list[object]] = [[*HEADER], ROW, [], ['s2', *ROW[1:]], blank]
+    lines = [','.join(str(field) for field in row) for row in rows]
+    path.write_bytes(('\ufeff' + end.join([*lines, '', ''])).encode())
+    assert is_benchmark(path)
+    assert read_benchmark(path).subjects == ['s1', 's2']
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / 'f.csv', [ROW])
+    path.write_bytes(path.read_bytes() + 'José,1,1,.1,.2,.1,.1\n'.encode('latin-1'))
+    with pytest.raises(DataError, match=r'^f.csv, line 3: not UTF-8$'):
+        read_benchmark(path)
 
 
 @pytest.mark.parametrize(

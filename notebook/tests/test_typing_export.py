@@ -56,6 +56,24 @@ def test_any_number_of_keys_users_and_typings_is_exported(
     assert np.abs(found - model.score_users(times)).max() < 1e-3
 
 
+@pytest.mark.parametrize('hold', [80, 50, 0, 16, 123])
+def test_equal_hold_times_say_as_little_in_the_graph_as_in_python(hold: int) -> None:
+    user, press, _ = generator.generate(3, 6, 8)
+    release = press + hold
+    model = TypingModel().fit(as_times(press, release), user)
+    result = compare_typing_model(export_typing_model(model), model, press, release)
+    assert result.label_differences == 0
+
+
+@pytest.mark.parametrize('pace', [100, 140, 37])
+def test_equal_presses_say_as_little_in_the_graph_as_in_python(pace: int) -> None:
+    user, press, release = generator.generate(3, 6, 8)
+    held = release - press
+    even = np.tile(np.arange(8) * pace, (len(press), 1))
+    model = TypingModel().fit(as_times(even, even + held), user)
+    compare_typing_model(export_typing_model(model), model, even, even + held)
+
+
 def test_times_of_a_late_clock_are_subtracted_before_they_are_rounded(named: Learned) -> None:
     times = as_times(named.typings.press, named.typings.release)
     session = open_session(export_typing_model(fitted(named)))
