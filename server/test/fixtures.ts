@@ -1,10 +1,12 @@
-/** Models for the tests, trained once by the real notebook, and what Python says of the same rows. */
+/**
+ * Models for the tests, made once of the code and data that they depend on, and what Python says of the same rows.
+ * Importing this makes what is missing, so that each test file runs alone.
+ */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rename } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/processes.ts'
-import { train } from '../../scripts/train.ts'
 import { buildApp } from '../src/app.ts'
 import { loadModels } from '../src/models.ts'
 import type { Features, ModelName, Typing, UserID } from '../src/schemas.ts'
@@ -46,23 +48,19 @@ export interface Oracle {
   typingModelUsers: UserID[]
 }
 
-/** Train every fixture whose data is there, unless it was since the code or data changed; each takes one core. */
+/** Make every fixture whose data is here; each takes one core. */
 export async function prepareFixtures(): Promise<void> {
-  const names = (Object.keys(CSVS) as FixtureName[]).filter((name) => existsSync(CSVS[name]))
-  await Promise.all([...names.map(prepareFixture), prepareFirstAndLast(FIRST_AND_LAST)])
+  await Promise.all([...here().map(prepareFixture), prepareFirstAndLast(FIRST_AND_LAST)])
 }
 
-async function prepareFixture(name: FixtureName): Promise<void> {
-  if (existsSync(folder(name))) return
-  console.error(`Training the models that the server's tests ask, on ${CSVS[name]}`)
-  await mkdir(CACHE, { recursive: true })
-  const scratch = await mkdtemp(join(CACHE, 'training-'))
-  const trained = await train([CSVS[name], '--models', scratch])
-  const asked = await run(PYTHON, ['server/test/oracle.py', CSVS[name], join(scratch, 'oracle.json')], {
-    env: PYTHON_ENV
+const here = () => (Object.keys(CSVS) as FixtureName[]).filter((name) => existsSync(CSVS[name]))
+
+/** Make a fixture, unless it was made since the code or data changed. */
+function prepareFixture(name: FixtureName): Promise<void> {
+  return makeOnce(folder(name), async (scratch) => {
+    console.error(`Making the models that the server's tests ask, of ${CSVS[name]}`)
+    await python('server/test/fixture.py', CSVS[name], scratch)
   })
-  if (trained !== 0 || asked !== 0) throw new Error(`no models of ${CSVS[name]} to test with`)
-  await rename(scratch, folder(name))
 }
 
 /**
@@ -72,15 +70,34 @@ async function prepareFixture(name: FixtureName): Promise<void> {
  */
 export async function prepareFirstAndLast(name: FixtureName): Promise<string> {
   const prepared = `${folder(name)}-first`
-  if (existsSync(prepared)) return prepared
-  await mkdir(CACHE, { recursive: true })
-  const scratch = await mkdtemp(join(CACHE, 'training-'))
-  const split = await run(PYTHON, ['server/test/first_and_last.py', CSVS[name], scratch], { env: PYTHON_ENV })
-  if (split !== 0 || (await train([join(scratch, 'first.csv'), '--models', scratch])) !== 0) {
-    throw new Error(`no models of the first typings of ${CSVS[name]} to test with`)
-  }
-  await rename(scratch, prepared)
+  await makeOnce(prepared, async (scratch) => {
+    console.error(`Making the models of the first typings of ${CSVS[name]}`)
+    await python('server/test/first_and_last.py', CSVS[name], scratch)
+    await python('server/test/fixture.py', join(scratch, 'first.csv'), scratch)
+  })
   return prepared
+}
+
+/** Make a folder that is whole or not there; whoever else makes the same at the same time may be the one who did. */
+async function makeOnce(path: string, make: (scratch: string) => Promise<void>): Promise<void> {
+  if (existsSync(path)) return
+  await mkdir(CACHE, { recursive: true })
+  const scratch = await mkdtemp(join(CACHE, 'making-'))
+  try {
+    await make(scratch)
+    await rename(scratch, path).catch((error) => {
+      if (!existsSync(path)) throw error
+    })
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+async function python(...args: string[]): Promise<void> {
+  const env = { ...PYTHON_ENV, OMP_NUM_THREADS: '1' }
+  // Tests write TAP to standard output.
+  const code = await run(PYTHON, args, { env, stdio: ['ignore', 2, 2] })
+  if (code !== 0) throw new Error(`python ${args.join(' ')} failed; see above`)
 }
 
 /** Folder of manifest.json and models. */
@@ -92,7 +109,11 @@ export function folder(name: FixtureName): string {
   for (const file of readdirSync(sources).sort()) {
     if (file.endsWith('.py')) digest.update(readFileSync(join(sources, file)))
   }
-  for (const file of ['notebook/train.ipynb', 'notebook/requirements.txt', 'server/test/oracle.py']) {
+  for (const file of [
+    'notebook/requirements.txt',
+    'server/test/fixture.py',
+    'server/test/first_and_last.py'
+  ]) {
     digest.update(readFileSync(join(ROOT, file)))
   }
   return join(CACHE, `${name}-${digest.digest('hex').slice(0, 12)}`)
@@ -143,3 +164,5 @@ export function features(from: Oracle, row: number): Features {
     RPT: { Mean: g, STD: h }
   }
 }
+
+await Promise.all(here().map(prepareFixture))

@@ -19,7 +19,10 @@ t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
   const browser = await openBrowser(t)
   const said = oracle('sample')
 
-  const show = (page: Typist['page'], view: string) => page.click(`nav a[href="#${view}"]`)
+  const show = async (page: Typist['page'], view: string) => {
+    await page.click(`nav a[href="#${view}"]`)
+    await page.locator(`#${view}`).waitFor()
+  }
 
   /** Bring every view to where it has something to show, and a fault with it. */
   const fill = async ({ page, type, send, pause }: Typist) => {
@@ -33,13 +36,13 @@ t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
     for (const details of await page.locator('#recognize-field details').all()) {
       await details.evaluate('(element) => { element.open = true }')
     }
-    await page.click('nav a[href="#record"]')
+    await show(page, 'record')
     await page.fill('#person', 'ana')
     await page.focus('#record-field-input')
     await type(STRING, typing(said, 0))
     await page.fill('#person', ' ana')
     await page.fill('#settings [name=repetitions]', '1')
-    await page.click('nav a[href="#batch"]')
+    await show(page, 'batch')
     await page.setInputFiles('#batch [name=file]', join(ROOT, 'data', 'sample.csv'))
     await page.locator('#batch-result').waitFor()
   }

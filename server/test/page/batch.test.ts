@@ -52,27 +52,32 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
     t.same(faults, [])
   })
 
-  await t.test('of many pieces gets the answer of the whole: lines, quotes, faults', async (t) => {
-    const { page, choose, done, download } = await open()
-    const odd = [
-      ROWS[0]!.replace(/^1,/, '"ana\nmaria",'),
-      ROWS[1]!.replace(/^1,/, '"bob, ""the fast""",'),
-      ROWS[2]!.replace(/^1,/, 'o"neill,'),
-      '',
-      ROWS[3]!.replace(/,\d+$/, ',x'),
-      'é,1,2',
-      ROWS[4]!
-    ]
-    const rows = Array.from({ length: 6 }, () => [...ROWS, ...odd]).flat()
-    const text = `\ufeff\r\n${[HEADER, ...rows].join('\r\n')}`
-    const requests: string[] = []
-    page.on('request', (request) => requests.push(request.url()))
-    await choose(text)
-    await done()
-    t.ok(requests.length > 2, `${requests.length} pieces`)
-    t.equal((await download()).content, await ask('RF', text))
-    t.match(await page.textContent('#batch-summary'), 'Faulty12')
-  })
+  for (const end of ['\r\n', '\n', '\r']) {
+    await t.test(
+      `of many pieces gets the answer of the whole: lines that end with ${JSON.stringify(end)}, quotes, faults`,
+      async (t) => {
+        const { page, choose, done, download } = await open()
+        const odd = [
+          ROWS[0]!.replace(/^1,/, `"ana${end}maria",`),
+          ROWS[1]!.replace(/^1,/, '"bob, ""the fast""",'),
+          ROWS[2]!.replace(/^1,/, 'o"neill,'),
+          '',
+          ROWS[3]!.replace(/,\d+$/, ',x'),
+          'é,1,2',
+          ROWS[4]!
+        ]
+        const rows = Array.from({ length: 6 }, () => [...ROWS, ...odd]).flat()
+        const text = `\ufeff${end}${[HEADER, ...rows].join(end)}`
+        const requests: string[] = []
+        page.on('request', (request) => requests.push(request.url()))
+        await choose(text)
+        await done()
+        t.ok(requests.length > 2, `${requests.length} pieces`)
+        t.equal((await download()).content, await ask('RF', text))
+        t.match(await page.textContent('#batch-summary'), 'Faulty12')
+      }
+    )
+  }
 
   await t.test('without users has no share named right', async (t) => {
     const { page, choose, done } = await open()
