@@ -1,60 +1,135 @@
-/** `npm test`: every test there is but npm run test:deploy, of both languages, and at the end one line that counts them. */
+/**
+ * The tests, by what they cover, and at the end one line that counts them:
+ * tsx scripts/test.ts SUITE... [FILE or OPTION...]. A file limits the suites to itself; options are the runner's.
+ */
 import { spawn } from 'node:child_process'
-import { mkdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { prepareFixtures } from '../server/test/fixtures.ts'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { installTools } from '../infra/python.ts'
 import { build } from './build.ts'
-import { ended, nodeTool, PYTHON, PYTHON_ENV, ROOT } from './processes.ts'
+import { CALLED_FROM, ended, nodeTool, PYTHON, PYTHON_ENV, ROOT } from './processes.ts'
 
 interface Count {
   passed: number
-  failed: number
+  /** Names. */
+  failed: string[]
   skipped: number
 }
 
-/** What builds and runs the image, alone, for it is measured under load. */
-const CONTAINERS = ['scripts/image.test.ts']
+// To import it makes them.
+const prepareFixtures = async () => (await import('../server/test/fixtures.ts')).prepareFixtures()
 
-const python = await count('pytest', PYTHON, ['-m', 'pytest'], 'notebook', async (output) => {
-  const closing = output.trimEnd().split('\n').at(-1) ?? ''
-  const number = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(closing)?.[1] ?? 0)
-  return {
-    passed: number('passed'),
-    failed: number('failed') + number('errors?'),
-    skipped: number('skipped')
+/** What tap runs, two files at a time. */
+const TOGETHER: Record<string, { find: () => Promise<string[]>; prepare: () => Promise<void> }> = {
+  server: {
+    find: async () => (await testsBelow('server/test')).filter((file) => !isOfPage(file)),
+    prepare: prepareFixtures
+  },
+  page: {
+    find: async () => (await testsBelow('server/test')).filter(isOfPage),
+    prepare: async () => {
+      if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
+      await prepareFixtures()
+    }
+  },
+  infra: {
+    find: async () => [
+      ...(await testsBelow('infra/test')),
+      'scripts/diagrams.test.ts',
+      'scripts/setup.test.ts'
+    ],
+    prepare: installTools
   }
-})
+}
 
-// What the browser's tests are served.
-if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
-await prepareFixtures()
+/** What runs containers, alone, for it is measured under load. */
+const ALONE: Record<string, { file: string; prepare: () => Promise<void> }> = {
+  image: { file: 'scripts/image.test.ts', prepare: async () => {} },
+  deploy: { file: 'infra/test/deploy.e2e.ts', prepare: installTools }
+}
+
+const isOfPage = (file: string) => file.startsWith('server/test/page/') || file.endsWith('.browser.test.ts')
+
+const args = process.argv.slice(2)
+const suites = args.filter((arg) => arg === 'notebook' || arg in TOGETHER || arg in ALONE)
+const options = args.filter((arg) => !suites.includes(arg))
 await mkdir(join(ROOT, '.tap'), { recursive: true })
-const node = await tap('tap', [])
-// Other reporters than raw TAP leave what a test writes to stderr unread at some 200 kB, and then wait for its end.
-const containers = await tap('tap: containers', [
-  '--reporter=tap',
-  '--jobs=1',
-  '--timeout=1800',
-  ...CONTAINERS
-])
 
-const all = [python, node, containers]
-const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((outcome) =>
-  all.reduce((sum, each) => sum + each[outcome], 0)
-) as [number, number, number]
-console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+const together = suites.filter((suite) => suite in TOGETHER)
+const runs: [name: string, run: () => Promise<Count>][] = [
+  ...(suites.includes('notebook') ? [['notebook', pytest] as [string, typeof pytest]] : []),
+  ...(together.length > 0
+    ? [[together.join(', '), () => tapTogether(together)] as [string, typeof pytest]]
+    : []),
+  ...suites
+    .filter((suite) => suite in ALONE)
+    .map((suite) => [suite, () => tapAlone(suite)] as [string, typeof pytest])
+]
+
+const counts: Count[] = []
+const notRun: string[] = []
+for (const [name, run] of runs) {
+  // A person wants to know all; in CI the first failure decides.
+  if (process.env.CI && counts.some(({ failed }) => failed.length > 0)) notRun.push(name)
+  else counts.push(await run())
+}
+const sum = (of: (count: Count) => number) => counts.reduce((all, count) => all + of(count), 0)
+const passed = sum((count) => count.passed)
+const skipped = sum((count) => count.skipped)
+const failed = counts.flatMap((count) => count.failed)
+console.log()
+for (const name of failed) console.log(`Failed: ${name}`)
+for (const name of notRun) console.log(`Not run after that: ${name}`)
+console.log(`${passed} passed, ${failed.length} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exitCode = failed.length > 0 || passed === 0 ? 1 : 0
+
+/** Test files below a folder, by their paths from the project's root. */
+async function testsBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(join(ROOT, folder), { recursive: true })
+  return entries
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => join(folder, name).replaceAll('\\', '/'))
+}
+
+function pytest(): Promise<Count> {
+  return count('pytest', PYTHON, ['-m', 'pytest', ...options], 'notebook', async (output) => {
+    const closing = output.trimEnd().split('\n').at(-1) ?? ''
+    const number = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(closing)?.[1] ?? 0)
+    const failed = [...output.matchAll(/^(?:FAILED|ERROR) (.+)$/gm)].map(([, name]) => name!)
+    return { passed: number('passed'), failed, skipped: number('skipped') }
+  })
+}
+
+async function tapTogether(suites: string[]): Promise<Count> {
+  const found = (await Promise.all(suites.map((suite) => TOGETHER[suite]!.find()))).flat()
+  for (const suite of suites) await TOGETHER[suite]!.prepare()
+  const wanted = options.map((path) => relative(ROOT, resolve(CALLED_FROM, path)).replaceAll('\\', '/'))
+  const files = found.filter((file) => wanted.length === 0 || wanted.includes(file))
+  if (files.length === 0) throw new Error(`no test of ${suites.join(', ')} is ${options.join(' or ')}`)
+  return tap(suites.join(', '), files)
+}
+
+async function tapAlone(suite: string): Promise<Count> {
+  const { file, prepare } = ALONE[suite]!
+  await prepare()
+  // Other reporters than raw TAP leave what a test writes to stderr unread at some 200 kB, and then wait for its end.
+  return tap(suite, ['--reporter=tap', '--jobs=1', '--timeout=1800', file])
+}
 
 function tap(name: string, args: string[]): Promise<Count> {
-  const results = join(ROOT, '.tap', `${name.replace(': ', '-')}.tap`)
-  return count(name, nodeTool('tap'), [`--output-file=${results}`, ...args], '.', async () => {
+  const results = join(ROOT, '.tap', `${name.replaceAll(', ', '-')}.tap`)
+  return count(`tap: ${name}`, nodeTool('tap'), [`--output-file=${results}`, ...args], '.', async () => {
     // A file's tests are one level down in its TAP; the files themselves are not counted.
     const lines = (await readFile(results, 'utf8')).split('\n')
     const tests = lines.filter((line) => /^ {4}(?:not )?ok /.test(line))
     const skipped = tests.filter((line) => /# SKIP/i.test(line))
-    const failed = tests.filter((line) => line.startsWith('    not ok')).length
+    const failed = tests.filter((line) => line.startsWith('    not ok'))
     for (const line of skipped) console.log(line.replace(/^ *ok \d+ - (.*) # SKIP (.*)$/, 'Skipped: $1 ($2)'))
-    return { passed: tests.length - failed - skipped.length, failed, skipped: skipped.length }
+    return {
+      passed: tests.length - failed.length - skipped.length,
+      failed: failed.map((line) => line.replace(/^ *not ok \d+ - /, '')),
+      skipped: skipped.length
+    }
   })
 }
 
@@ -67,6 +142,7 @@ async function count(
   read: (output: string) => Promise<Count>
 ): Promise<Count> {
   console.log(`\n${name}\n`)
+  const started = Date.now()
   const child = spawn(command, args, {
     cwd: join(ROOT, folder),
     env: PYTHON_ENV,
@@ -79,6 +155,7 @@ async function count(
   })
   const code = await ended(child)
   const counted = await read(output)
-  if (code !== 0 && counted.failed === 0) counted.failed = 1
+  if (code !== 0 && counted.failed.length === 0) counted.failed.push(`${name}, with exit code ${code}`)
+  console.log(`\n${name}: ${Math.round((Date.now() - started) / 1000)} s`)
   return counted
 }

@@ -36,7 +36,7 @@ for (const [name, settings] of VARIANTS) {
   })
 
   const missing = [CFN_LINT, CHECKOV].filter((tool) => !existsSync(tool))
-  const skip = missing.length > 0 && `not here: ${missing.join(', ')}; npm run check:infra installs them`
+  const skip = missing.length > 0 && `not here: ${missing.join(', ')}; npm run test:infra installs them`
   t.test(
     `cfn-lint and checkov find nothing that is not accepted with a reason, ${name}`,
     { skip },

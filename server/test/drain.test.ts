@@ -80,6 +80,13 @@ async function readiness(port: number): Promise<number> {
   return (await fetch(`http://127.0.0.1:${port}/health/ready`)).status
 }
 
+/** Wait until something is so; tap ends a test that waits too long. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await setTimeout(20)
+}
+
+const DRAIN_SECONDS = 8
+
 test('a service that is told to end', async (t) => {
   const models = folder('sample')
   const row = (await readManifest(models)).models.RF.golden[0]!.features
@@ -89,7 +96,8 @@ test('a service that is told to end', async (t) => {
   await t.test(
     'is not ready at once, serves on while the load balancer notices, and ends: no request fails',
     async (t) => {
-      const { child, port, over } = await startService(t, models, 2)
+      // Long enough to be looked at on a slow machine.
+      const { child, port, over } = await startService(t, models, DRAIN_SECONDS)
       // As a balancer: two failed checks in a row, and no request goes there any more.
       let inRotation = true
       const failed: unknown[] = []
@@ -105,20 +113,20 @@ test('a service that is told to end', async (t) => {
         }
         agent.destroy()
       })
-      await setTimeout(500)
+      await until(() => answered > 100)
       t.equal(await readiness(port), 200)
       const told = performance.now()
       child.kill('SIGTERM')
-      await setTimeout(100)
-      t.equal(await readiness(port), 503, 'not ready at once')
+      await until(async () => (await readiness(port)) === 503)
       const beforeNotice = answered
-      await setTimeout(1_000)
+      await until(() => answered > beforeNotice + 100 && asked > 0)
       t.equal(await readiness(port), 503)
+      t.ok(performance.now() - told < 1_000 * DRAIN_SECONDS, 'while it drains')
       inRotation = false
       await Promise.all(load)
       t.equal(await over, 0, 'ends of its own accord')
       const took = performance.now() - told
-      t.ok(took > 2_000 && took < 5_000, `took ${Math.round(took)} ms`)
+      t.ok(took > 1_000 * DRAIN_SECONDS, `took ${Math.round(took)} ms`)
       t.ok(beforeNotice > 100, `${beforeNotice} answers before the notice`)
       t.ok(answered > beforeNotice, `${answered - beforeNotice} answers while draining`)
       t.ok(asked > 0, `${asked} answers asked the client to connect anew`)
@@ -134,7 +142,8 @@ test('a service that is told to end', async (t) => {
       `POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n` +
         body.slice(0, 20)
     )
-    await setTimeout(200)
+    // Answered after what came before them is read.
+    for (let i = 0; i < 3; i++) await readiness(port)
     child.kill('SIGTERM')
     for (let refused = false; !refused; await setTimeout(20))
       refused = await readiness(port).then(
@@ -163,6 +172,6 @@ test('a service that is told to end', async (t) => {
     const toldAgain = performance.now()
     child.kill('SIGTERM')
     t.equal(await over, 1)
-    t.ok(performance.now() - toldAgain < 2_000)
+    t.ok(performance.now() - toldAgain < 30_000, 'and not after a minute')
   })
 })
