@@ -35,7 +35,9 @@ for (;;) {
     await stop()
     server = spawn(process.execPath, ['--enable-source-maps', 'server/dist/main.js'], {
       cwd: ROOT,
-      stdio: 'inherit'
+      stdio: 'inherit',
+      // Out of the terminal's reach: a second signal ends the server at once.
+      detached: true
     })
   }
   if (changes === built) {
