@@ -13,15 +13,16 @@ import { fileURLToPath } from 'node:url'
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const WINDOWS = process.platform === 'win32'
 const NODE = '20.19'
-const NPM = '11.0'
+const NPM = '10.0'
 const PYTHON = '3.11'
 
 /** Something the person at the keyboard can mend; the message says how. */
 class SetupError extends Error {}
 
 try {
-  requireVersion('Node.js', process.versions.node, NODE)
-  requireVersion('npm', /npm\/(\S+)/.exec(process.env.npm_config_user_agent ?? '')?.[1], NPM)
+  requireVersion('Node.js', process.versions.node, NODE, 'please update it')
+  const npm = /npm\/(\S+)/.exec(process.env.npm_config_user_agent ?? '')?.[1]
+  requireVersion('npm', npm, NPM, 'npm i -g npm@11')
   await installNodePackages()
   await installPythonPackages()
 } catch (error) {
@@ -130,10 +131,11 @@ async function run(what, command, args) {
  * @param {string} name
  * @param {string | undefined} version
  * @param {string} least
+ * @param {string} todo
  */
-function requireVersion(name, version, least) {
+function requireVersion(name, version, least, todo) {
   if (version === undefined || isAtLeast(version, least)) return
-  throw new SetupError(`${name} ${least} or newer is needed, and this is ${version}; please update it.`)
+  throw new SetupError(`${name} ${least} or newer is needed, and this is ${version}: ${todo}.`)
 }
 
 /**

@@ -10,7 +10,7 @@ const PIP = `ERROR: Could not find a version that satisfies the requirement onnx
 ERROR: No matching distribution found for onnxruntime==1.30.0`
 
 /** Set up a folder in which all is there but the Python packages, for which pip says something and fails. */
-function setUp(folder: string, pip: string) {
+function setUp(folder: string, pip: string, npm = '10.8.2') {
   for (const name of ['scripts', 'notebook', 'node_modules', 'bin']) mkdirSync(join(folder, name))
   copyFileSync(join(ROOT, 'scripts', 'setup.mjs'), join(folder, 'scripts', 'setup.mjs'))
   writeFileSync(join(folder, 'notebook', 'requirements.txt'), 'onnxruntime==1.30.0\n')
@@ -34,7 +34,7 @@ esac
   chmodSync(join(folder, 'bin', 'python3'), 0o755)
   return spawnSync(process.execPath, [join(folder, 'scripts', 'setup.mjs')], {
     encoding: 'utf8',
-    env: { PATH: `${join(folder, 'bin')}:/usr/bin:/bin` }
+    env: { PATH: `${join(folder, 'bin')}:/usr/bin:/bin`, npm_config_user_agent: `npm/${npm} node/v20.19.0` }
   })
 }
 
@@ -60,4 +60,10 @@ t.test('what else pip says is shown, and the last line says so', { skip }, async
   const { status, stderr } = setUp(t.testdir(), 'ERROR: disk full')
   t.equal(status, 1)
   t.match(stderr, /ERROR: disk full\n\nPython packages could not be installed; the lines above say why\.\n$/)
+})
+
+t.test('an npm that is too old is one sentence, which says how to get another', { skip }, async (t) => {
+  const { status, stderr } = setUp(t.testdir(), '', '9.8.1')
+  t.equal(status, 1)
+  t.equal(stderr, '\nnpm 10.0 or newer is needed, and this is 9.8.1: npm i -g npm@11.\n')
 })
