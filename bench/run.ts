@@ -3,7 +3,6 @@
  * interleaved. Writes docs/benchmark.md and docs/benchmark.svg.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -35,7 +34,6 @@ const CONNECTIONS = 32
 const PORT = 18_080
 const LARGE_CSV_ROWS = 100_000
 const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench')
-const ENVIRONMENT = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench-python')
 const CSV = resolve(CALLED_FROM, process.argv[2] ?? join(ROOT, 'data', 'sample.csv'))
 
 /** What is asked: POST /predict of a model, or POST /identify, which only two of the servers know. */
@@ -49,7 +47,6 @@ interface Measure extends Loaded {
   connections: number
 }
 
-const python = join(ENVIRONMENT, 'bin', 'python')
 /** Compiled as the service is: with a compiler in its process, its memory and start would be the compiler's. */
 const FLOOR = join(WORK, 'floor.js')
 
@@ -64,11 +61,11 @@ const contestants = (port: number): Server[] => [
   { name: 'one run a request, plain export', command: [...tsx('one-run.ts'), WORK, String(port + 2)] },
   {
     name: 'FastAPI + scikit-learn',
-    command: [python, join(ROOT, 'bench', 'fastapi_server.py'), 'sklearn', WORK, String(port + 3)]
+    command: [PYTHON, join(ROOT, 'bench', 'fastapi_server.py'), 'sklearn', WORK, String(port + 3)]
   },
   {
     name: 'FastAPI + ONNX Runtime',
-    command: [python, join(ROOT, 'bench', 'fastapi_server.py'), 'onnx', WORK, String(port + 4)]
+    command: [PYTHON, join(ROOT, 'bench', 'fastapi_server.py'), 'onnx', WORK, String(port + 4)]
   }
 ]
 
@@ -118,14 +115,6 @@ await report(graphs, starts, profiles)
 async function prepare(): Promise<void> {
   console.error('Preparing: models, pickles, plain exports')
   await mkdir(WORK, { recursive: true })
-  const requirements = join(ROOT, 'bench', 'requirements.txt')
-  const stamp = join(ENVIRONMENT, '.installed')
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== readFileSync(requirements, 'utf8')) {
-    rmSync(ENVIRONMENT, { recursive: true, force: true })
-    await must(run(PYTHON, ['-m', 'venv', ENVIRONMENT]))
-    await must(run(python, ['-m', 'pip', 'install', '--quiet', '--require-hashes', '-r', requirements]))
-    await writeFile(stamp, readFileSync(requirements, 'utf8'))
-  }
   await must(train([CSV, '--models', join(WORK, 'models')]))
   await must(run(PYTHON, ['bench/prepare.py', CSV, WORK], { env: PYTHON_ENV }))
   await must(build())

@@ -8,7 +8,12 @@ export const CALLED_FROM = process.env.INIT_CWD ?? process.cwd()
 
 const WINDOWS = process.platform === 'win32'
 
-export const PYTHON = join(ROOT, '.venv', WINDOWS ? 'Scripts/python.exe' : 'bin/python')
+/** A program of the Python environment. */
+export const pythonTool = (name: string): string =>
+  join(ROOT, '.venv', WINDOWS ? `Scripts/${name}.exe` : `bin/${name}`)
+
+export const PYTHON = pythonTool('python')
+export const UV = pythonTool('uv')
 
 /** A tool from node_modules, as npm's scripts would find it. */
 export const nodeTool = (name: string): string =>

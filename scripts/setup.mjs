@@ -6,7 +6,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -24,7 +24,7 @@ try {
   const npm = /npm\/(\S+)/.exec(process.env.npm_config_user_agent ?? '')?.[1]
   requireVersion('npm', npm, NPM, 'npm i -g npm@11')
   await installNodePackages()
-  await installPythonPackages()
+  await installPythonPackages(process.argv.slice(2))
 } catch (error) {
   if (!(error instanceof SetupError)) throw error
   console.error(`\n${error.message}`)
@@ -39,25 +39,30 @@ async function installNodePackages() {
   writeFileSync(stamp, wanted)
 }
 
-async function installPythonPackages() {
+/**
+ * One environment for all that is written in Python. uv says in a moment that all is there.
+ *
+ * @param {string[]} groups of notebook/pyproject.toml, besides the project and its checks
+ */
+async function installPythonPackages(groups) {
   const environment = join(ROOT, '.venv')
-  const python = join(environment, WINDOWS ? 'Scripts/python.exe' : 'bin/python')
-  const stamp = join(environment, '.keystroke-installed')
-  const wanted = hash('notebook/requirements.txt')
-  if (isStamped(stamp, wanted)) return
-  const base = findPython()
-  rmSync(environment, { recursive: true, force: true })
-  await run('the Python environment', base, ['-m', 'venv', environment])
-  const requirements = join(ROOT, 'notebook', 'requirements.txt')
-  const options = [
-    '--require-hashes',
-    '--only-binary=:all:',
-    '--disable-pip-version-check',
-    '--retries=2',
-    '--quiet'
-  ]
-  await run('Python packages', python, ['-m', 'pip', 'install', ...options, '-r', requirements])
-  writeFileSync(stamp, wanted)
+  const bin = join(environment, WINDOWS ? 'Scripts' : 'bin')
+  const python = join(bin, WINDOWS ? 'python.exe' : 'python')
+  const uv = join(bin, WINDOWS ? 'uv.exe' : 'uv')
+  if (!existsSync(python)) {
+    await run('the Python environment', findPython(), ['-m', 'venv', environment])
+  }
+  if (!existsSync(uv)) {
+    // The version that is locked; pip takes no hash of a requirement that stands alone.
+    const version = /^uv==\S+/m.exec(readFileSync(join(ROOT, 'notebook', 'requirements.txt'), 'utf8'))?.[0]
+    const options = ['--disable-pip-version-check', '--only-binary=:all:', '--retries=2', '--quiet']
+    await run('uv', python, ['-m', 'pip', 'install', ...options, version ?? 'uv'])
+  }
+  const install = ['pip', 'install', '--python', python, '--require-hashes', '--quiet']
+  const locked = (/** @type {string} */ name) => ['-r', join(ROOT, 'notebook', `${name}.txt`)]
+  // What training needs is built for every platform that it runs on.
+  await run('Python packages', uv, [...install, '--no-build', ...locked('requirements')])
+  for (const group of groups) await run(`Python packages of ${group}`, uv, [...install, ...locked(group)])
 }
 
 /** @returns {string} a command that starts a new enough Python */
@@ -85,15 +90,15 @@ function findPython() {
 }
 
 /**
- * Run a long step, with a sign of life now and then.
+ * Run a step that may be long, with a sign of life now and then; nothing is said of what was there already.
  *
  * @param {string} what what is installed
  * @param {string} command
  * @param {string[]} args
  */
 async function run(what, command, args) {
-  console.error(`Installing ${what} ...`)
   const started = Date.now()
+  const announcement = setTimeout(() => console.error(`Installing ${what} ...`), 1_000)
   const beat = setInterval(() => {
     console.error(`  still installing ${what}, ${Math.round((Date.now() - started) / 1000)} s`)
   }, 15_000)
@@ -106,10 +111,11 @@ async function run(what, command, args) {
     child.on('error', (error) => resolve(error.message))
     child.on('close', resolve)
   })
+  clearTimeout(announcement)
   clearInterval(beat)
   if (code === 0) return
   if (
-    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|resolution|NewConnectionError/.test(
+    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|NewConnectionError|error sending request/.test(
       errors
     )
   ) {
@@ -117,7 +123,10 @@ async function run(what, command, args) {
       `${capitalize(what)} could not be downloaded: the package registry cannot be reached; check the network and run the command again.`
     )
   }
-  const unbuilt = /No matching distribution found for ([\w.-]+)/.exec(errors)
+  // uv’s words, and pip’s for uv itself.
+  const unbuilt =
+    /([\w.-]+)==\S+ has no (?:usable )?wheels/.exec(errors) ??
+    /No matching distribution found for ([\w.-]+)/.exec(errors)
   if (unbuilt !== null) {
     throw new SetupError(
       `${unbuilt[1]} is not built for this platform (${process.platform} ${process.arch}, as on Intel Macs and Alpine Linux); run the service in its container instead: docker compose up.`

@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
-import { installTools } from '../infra/python.ts'
 import { build } from './build.ts'
 import { CALLED_FROM, ended, nodeTool, PYTHON, PYTHON_ENV, ROOT } from './processes.ts'
 
@@ -38,14 +37,14 @@ const TOGETHER: Record<string, { find: () => Promise<string[]>; prepare: () => P
       'scripts/diagrams.test.ts',
       'scripts/setup.test.ts'
     ],
-    prepare: installTools
+    prepare: async () => {}
   }
 }
 
 /** What runs containers, alone, for it is measured under load. */
-const ALONE: Record<string, { file: string; prepare: () => Promise<void> }> = {
-  image: { file: 'scripts/image.test.ts', prepare: async () => {} },
-  deploy: { file: 'infra/test/deploy.e2e.ts', prepare: installTools }
+const ALONE: Record<string, string> = {
+  image: 'scripts/image.test.ts',
+  deploy: 'infra/test/deploy.e2e.ts'
 }
 
 const isOfPage = (file: string) => file.startsWith('server/test/page/') || file.endsWith('.browser.test.ts')
@@ -109,11 +108,9 @@ async function tapTogether(suites: string[]): Promise<Count> {
   return tap(suites.join(', '), files)
 }
 
-async function tapAlone(suite: string): Promise<Count> {
-  const { file, prepare } = ALONE[suite]!
-  await prepare()
+function tapAlone(suite: string): Promise<Count> {
   // Other reporters than raw TAP leave what a test writes to stderr unread at some 200 kB, and then wait for its end.
-  return tap(suite, ['--reporter=tap', '--jobs=1', '--timeout=1800', file])
+  return tap(suite, ['--reporter=tap', '--jobs=1', '--timeout=1800', ALONE[suite]!])
 }
 
 function tap(name: string, args: string[]): Promise<Count> {

@@ -1,4 +1,4 @@
-/** What others' rules say of the templates: cdk-nag here; cfn-lint and checkov where infra/.venv is. */
+/** What others' rules say of the templates: cdk-nag here; cfn-lint and checkov where they are installed. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'

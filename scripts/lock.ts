@@ -1,0 +1,39 @@
+/**
+ * `npm run lock [-- --upgrade]`: compile what notebook/pyproject.toml asks for to exact versions and hashes, without
+ * addresses: requirements.txt is the project and the checks, and each other group has a file on top of it.
+ */
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ROOT, run, UV } from './processes.ts'
+
+const PROJECT = 'notebook/pyproject.toml'
+const GROUPS = ['infra', 'bench', 'jupyter']
+const group = (name: string) => ['--group', `${PROJECT}:${name}`]
+
+const folder = await mkdtemp(join(tmpdir(), 'keystroke-lock-'))
+try {
+  const all = join(folder, 'all.txt')
+  // All at once first: they share an environment, and must agree on versions. Those in the file are kept if they fit.
+  if (!process.argv.includes('--upgrade')) await copyFile(join(ROOT, 'notebook', 'requirements.txt'), all)
+  await compile([PROJECT, ...group('check'), ...GROUPS.flatMap(group)], all)
+  await compile([PROJECT, ...group('check'), '--constraint', all], 'notebook/requirements.txt')
+  for (const name of GROUPS) await compile([...group(name), '--constraint', all], `notebook/${name}.txt`)
+} finally {
+  await rm(folder, { recursive: true })
+}
+
+async function compile(what: string[], file: string): Promise<void> {
+  const options = [
+    '--universal',
+    '--python-version',
+    '3.11',
+    '--generate-hashes',
+    '--no-header',
+    '--no-annotate'
+  ]
+  const code = await run(UV, ['pip', 'compile', '--quiet', ...options, ...what, '--output-file', file], {
+    cwd: ROOT
+  })
+  if (code !== 0) throw new Error(`${file} could not be compiled; see above`)
+}
