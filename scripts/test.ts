@@ -55,15 +55,10 @@ const options = args.filter((arg) => !suites.includes(arg))
 await mkdir(join(ROOT, '.tap'), { recursive: true })
 
 const together = suites.filter((suite) => suite in TOGETHER)
-const runs: [name: string, run: () => Promise<Count>][] = [
-  ...(suites.includes('notebook') ? [['notebook', pytest] as [string, typeof pytest]] : []),
-  ...(together.length > 0
-    ? [[together.join(', '), () => tapTogether(together)] as [string, typeof pytest]]
-    : []),
-  ...suites
-    .filter((suite) => suite in ALONE)
-    .map((suite) => [suite, () => tapAlone(suite)] as [string, typeof pytest])
-]
+const runs = new Map<string, () => Promise<Count>>()
+if (suites.includes('notebook')) runs.set('notebook', pytest)
+if (together.length > 0) runs.set(together.join(', '), () => tapTogether(together))
+for (const suite of suites.filter((suite) => suite in ALONE)) runs.set(suite, () => tapAlone(suite))
 
 const counts: Count[] = []
 const notRun: string[] = []
