@@ -48,6 +48,7 @@ for (const [name, settings] of VARIANTS) {
         await writeFile(join(folder, `${stackName}.json`), JSON.stringify(template, undefined, 1))
       }
       const templates = (await readdir(folder)).map((file) => join(folder, file))
+      t.equal(templates.length, 2)
       const lint = spawnSync(CFN_LINT, templates, { encoding: 'utf8' })
       t.equal(lint.status, 0, lint.stdout)
       const options = ['--framework', 'cloudformation', '--skip-download', '--compact', '--quiet']

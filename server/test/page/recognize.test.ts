@@ -51,6 +51,8 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     const shown = (await page.locator('#result .value').allTextContents()).map((value) =>
       Number.parseFloat(value.replace(/[<>\s]/g, ''))
     )
+    t.equal(shown.length, 5)
+    t.equal(identified.Candidates.length, 5)
     for (const [i, { Probability }] of identified.Candidates.entries()) {
       t.ok(Math.abs(shown[i]! - 100 * Probability) <= 0.5, `${shown[i]} % is ${Probability}`)
     }
@@ -83,6 +85,7 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     t.equal(await page.locator('.press').count(), 13)
     await page.locator('#recognize-field summary').click()
     const rows = await page.locator('#recognize-field tbody tr').allInnerTexts()
+    t.equal(rows.length, 13)
     for (const [i, row] of rows.entries()) {
       const [key, pressed, released, held] = row.split('\t')
       t.equal(key, STRING[i] === ' ' ? '␣' : STRING[i])

@@ -46,6 +46,7 @@ t.test('a typing at a pace that is nobody’s is neither known nor the best cand
 t.test(
   'probabilities, evidence, threshold and the warning are Python’s, of one typing and of two',
   async (t) => {
+    t.equal(python.typingModel.length, 5)
     for (const { rows, probabilities, evidence, threshold, known } of python.typingModel) {
       const Typings = rows.map((row) => typing(python, row))
       const identified = (await post('/identify?top=110', { Typings })).json()
