@@ -23,7 +23,7 @@ for (const [what, command, args, options] of checks) {
 }
 if (failed.length > 0) {
   console.error(
-    `\nNot clean: ${failed.join('; ')}.${fix ? '' : ' npm run fix mends what can be mended by itself.'}`
+    `\nNot clean: ${failed.join('; ')}.${fix ? '' : ' npm run fix fixes what can be fixed automatically.'}`
   )
   process.exitCode = 1
 }
