@@ -14,6 +14,7 @@ import { MODEL_NAMES } from '../server/src/schemas.ts'
 import { missingBases, missingTools, withoutThese } from './containers.ts'
 import { freePorts } from './ports.ts'
 import { nodeTool, ROOT } from './processes.ts'
+import { within } from './wait.ts'
 
 const IMAGE = process.env.KEYSTROKE_TEST_IMAGE ?? 'keystroke:test'
 const [PORT, LOCAL_PORT] = (await freePorts(2)) as [number, number]
@@ -243,14 +244,6 @@ async function isReady(port: number, over: Promise<unknown[]>): Promise<void> {
   // It may end later, which is no fault.
   ended.catch(() => {})
   if (!ready) throw new Error(`nothing is ready on port ${port}`)
-}
-
-/** Wait until something is so; false if it is not within so many ms. */
-async function within(ms: number, isSo: () => boolean | Promise<boolean>): Promise<boolean> {
-  for (const started = Date.now(); Date.now() - started < ms; await setTimeout(100)) {
-    if (await isSo()) return true
-  }
-  return false
 }
 
 /** Status of /health/ready; undefined where nothing answers. */

@@ -49,19 +49,22 @@ async function installPythonPackages(groups) {
   const bin = join(environment, WINDOWS ? 'Scripts' : 'bin')
   const python = join(bin, WINDOWS ? 'python.exe' : 'python')
   const uv = join(bin, WINDOWS ? 'uv.exe' : 'uv')
-  if (!existsSync(python)) {
-    await run('the Python environment', findPython(), ['-m', 'venv', environment])
-  }
+  const locked = (/** @type {string} */ name) => ['-r', join(ROOT, 'notebook', `${name}.txt`)]
   if (!existsSync(uv)) {
-    // The version that is locked; pip takes no hash of a requirement that stands alone.
-    const version = /^uv==\S+/m.exec(readFileSync(join(ROOT, 'notebook', 'requirements.txt'), 'utf8'))?.[0]
-    const options = ['--disable-pip-version-check', '--only-binary=:all:', '--retries=2', '--quiet']
-    await run('uv', python, ['-m', 'pip', 'install', ...options, version ?? 'uv'])
+    // From the start, as what is there may be half of one.
+    await run('the Python environment', findPython(), ['-m', 'venv', environment, '--clear'])
+    const options = [
+      '--require-hashes',
+      '--disable-pip-version-check',
+      '--only-binary=:all:',
+      '--retries=2',
+      '--quiet'
+    ]
+    await run('uv', python, ['-m', 'pip', 'install', ...options, ...locked('uv')])
   }
   const install = ['pip', 'install', '--python', python, '--require-hashes', '--quiet']
-  const locked = (/** @type {string} */ name) => ['-r', join(ROOT, 'notebook', `${name}.txt`)]
   // What training needs is built for every platform that it runs on.
-  await run('Python packages', uv, [...install, '--no-build', ...locked('requirements')])
+  await run('Python packages', uv, [...install, '--no-build', ...locked('uv'), ...locked('requirements')])
   for (const group of groups) await run(`Python packages of ${group}`, uv, [...install, ...locked(group)])
 }
 

@@ -17,7 +17,7 @@ const UNBUILT = {
 function setUp(folder: string, uv: string, npm = '10.8.2') {
   for (const name of ['scripts', 'notebook', 'node_modules', 'bin']) mkdirSync(join(folder, name))
   copyFileSync(join(ROOT, 'scripts', 'setup.mjs'), join(folder, 'scripts', 'setup.mjs'))
-  writeFileSync(join(folder, 'notebook', 'requirements.txt'), 'onnxruntime==1.32.0\nuv==0.13.9\n')
+  writeFileSync(join(folder, 'notebook', 'requirements.txt'), 'onnxruntime==1.32.0\n')
   for (const file of ['package.json', 'package-lock.json']) writeFileSync(join(folder, file), '{}')
   const stamp = createHash('sha256').update('{}{}').digest('hex')
   writeFileSync(join(folder, 'node_modules', '.keystroke-installed'), stamp)

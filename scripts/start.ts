@@ -9,6 +9,7 @@ import { type Manifest, MODEL_NAMES, SERIES } from '../server/src/schemas.ts'
 import { build } from './build.ts'
 import { CALLED_FROM, ended, ROOT } from './processes.ts'
 import { train } from './train.ts'
+import { isAnswered, within } from './wait.ts'
 
 const STARTS_WITHIN = 60_000
 /** Signals closer together than this are one, ms. */
@@ -57,7 +58,10 @@ async function start(csv?: string): Promise<number> {
 
   const url = `http://${HOST === '0.0.0.0' || HOST === '::' ? 'localhost' : HOST}:${PORT}`
   const over = ended(server)
-  const ready = await Promise.race([isReady(url), over.then(() => false)])
+  const ready = await Promise.race([
+    within(STARTS_WITHIN, () => isAnswered(`${url}/health/ready`), 50),
+    over.then(() => false)
+  ])
   if (ready) console.error(welcome(url, await readManifest(models), API_KEY_SHA256 !== undefined))
   return over
 }
@@ -90,15 +94,6 @@ async function readString(csv: string): Promise<string | null> {
   const { dir, name } = parse(csv)
   const text = await readFile(join(dir, `${name}.txt`), 'utf8').catch(() => null)
   return text?.replace(/^\ufeff|\r?\n$/g, '').normalize('NFC') ?? null
-}
-
-async function isReady(url: string): Promise<boolean> {
-  for (const started = Date.now(); Date.now() - started < STARTS_WITHIN; ) {
-    const response = await fetch(`${url}/health/ready`).catch(() => undefined)
-    if (response?.ok) return true
-    await new Promise((next) => setTimeout(next, 50))
-  }
-  return false
 }
 
 function welcome(url: string, { dataset, models }: Manifest, needsKey: boolean): string {

@@ -15,6 +15,7 @@ import { BatchDeleteImageCommand, ECRClient, ListImagesCommand, PutImageCommand 
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { parse } from 'yaml'
 import { freePorts } from '../../scripts/ports.ts'
+import { isAnswered, within } from '../../scripts/wait.ts'
 
 const ACCEPT =
   'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'
@@ -281,9 +282,6 @@ async function listen(server: ReturnType<typeof createServer>): Promise<number> 
 }
 
 async function answers(url: string): Promise<void> {
-  for (const started = Date.now(); Date.now() - started < 60_000; ) {
-    if ((await fetch(url).catch(() => undefined))?.ok) return
-    await new Promise((next) => setTimeout(next, 200))
-  }
-  throw new Error(`${url} does not answer within a minute.`)
+  if (!(await within(60_000, () => isAnswered(url), 200)))
+    throw new Error(`${url} does not answer within a minute.`)
 }

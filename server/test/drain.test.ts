@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { ROOT } from '../../scripts/processes.ts'
+import { within } from '../../scripts/wait.ts'
 import { readManifest } from '../src/manifest.ts'
 import { SERIES } from '../src/schemas.ts'
 import { folder } from './fixtures.ts'
@@ -80,10 +81,8 @@ async function readiness(port: number): Promise<number> {
   return (await fetch(`http://127.0.0.1:${port}/health/ready`)).status
 }
 
-/** Wait until something is so; tap ends a test that waits too long. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await setTimeout(20)
-}
+/** ms; longer than anything here takes on a slow machine. */
+const PATIENCE = 120_000
 
 const DRAIN_SECONDS = 8
 
@@ -113,13 +112,13 @@ test('a service that is told to end', async (t) => {
         }
         agent.destroy()
       })
-      await until(() => answered > 100)
+      t.ok(await within(PATIENCE, () => answered > 100, 20))
       t.equal(await readiness(port), 200)
       const told = performance.now()
       child.kill('SIGTERM')
-      await until(async () => (await readiness(port)) === 503)
+      t.ok(await within(PATIENCE, async () => (await readiness(port)) === 503, 20))
       const beforeNotice = answered
-      await until(() => answered > beforeNotice + 100 && asked > 0)
+      t.ok(await within(PATIENCE, () => answered > beforeNotice + 100 && asked > 0, 20))
       t.equal(await readiness(port), 503)
       t.ok(performance.now() - told < 1_000 * DRAIN_SECONDS, 'while it drains')
       inRotation = false
