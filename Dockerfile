@@ -35,11 +35,12 @@ FROM notebook AS models
 ARG MODELS=trained
 COPY notebook notebook
 COPY data data
+COPY models/manifest.schema.json models/
 COPY models given
 ARG CSV=data/sample.csv
 RUN case "$MODELS" in \
-      trained) PYTHONPATH=notebook OMP_NUM_THREADS=1 python -m keystroke.train "$CSV" --models models ;; \
-      given) mkdir models && cp given/manifest.json given/*.onnx models ;; \
+      trained) PYTHONPATH=notebook OMP_NUM_THREADS=1 python -m keystroke.commands.train "$CSV" --models models ;; \
+      given) cp given/manifest.json given/*.onnx models ;; \
       *) echo "MODELS is trained or given, and not $MODELS" >&2; exit 1 ;; \
     esac
 
@@ -61,7 +62,7 @@ RUN node_modules/.bin/tsx scripts/build.ts --sourceMap false && \
     find server/dist \( -name '*.tsbuildinfo' -o -name '*.d.ts' ! -name recorder.d.ts \) -delete
 COPY --from=models /keystroke/models models
 RUN node --input-type=module --eval \
-    "const { loadModels } = await import('/keystroke/server/dist/models.js'); \
+    "const { loadModels } = await import('/keystroke/server/dist/models/load.js'); \
      await loadModels('models').catch(({ message }) => { console.error(message); process.exit(1) })"
 
 

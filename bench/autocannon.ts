@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
+import { toFeatures } from '../server/src/typings/rows.ts'
 
 const [url, folder, question, connections, seconds] = process.argv.slice(2) as [
   string,
@@ -17,13 +18,7 @@ const { features, typings } = JSON.parse(await readFile(join(folder, 'requests.j
 const bodies =
   question === 'identify'
     ? typings.map((typing) => ({ Typings: [typing] }))
-    : features.map(([a, b, c, d, e, f, g, h]) => ({
-        Model: question,
-        HT: { Mean: a, STD: b },
-        PPT: { Mean: c, STD: d },
-        RRT: { Mean: e, STD: f },
-        RPT: { Mean: g, STD: h }
-      }))
+    : features.map((row) => ({ Model: question, ...toFeatures(row) }))
 const requests = bodies.map((body) => ({
   method: 'POST' as const,
   path: question === 'identify' ? '/identify' : '/predict',

@@ -1,9 +1,9 @@
 /** What ONNX Runtime takes by itself, as JSON: node graphs.ts FOLDER. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readManifest } from '../server/src/manifest.ts'
-import { FEATURE_NAMES } from '../server/src/predict.ts'
-import { MODEL_NAMES } from '../server/src/schemas.ts'
+import { readManifest } from '../server/src/models/manifest.ts'
+import { FEATURE_NAMES } from '../server/src/schemas/features.ts'
+import { CLASSIFIER_NAMES } from '../server/src/schemas/predict.ts'
 
 const RUNS = 300
 const ROWS = [1, 16, 32] as const
@@ -19,10 +19,10 @@ const { features } = JSON.parse(await readFile(join(folder, 'requests.json'), 'u
 
 const graphs: { model: string; export: string; rows: number; microseconds: number }[] = []
 const sessions = []
-for (const model of MODEL_NAMES)
+for (const model of CLASSIFIER_NAMES)
   sessions.push([model, 'own', await open(join('models', manifest.models[model].file))] as const)
 const memory = rss() - before
-for (const model of MODEL_NAMES) sessions.push([model, 'plain', await open(`${model}.onnx`)] as const)
+for (const model of CLASSIFIER_NAMES) sessions.push([model, 'plain', await open(`${model}.onnx`)] as const)
 
 for (const [model, kind, session] of sessions) {
   for (const rows of ROWS) {

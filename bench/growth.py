@@ -14,8 +14,9 @@ import pandas as pd
 from generate import generate
 from matplotlib import pyplot as plt
 
-from keystroke.typing_export import export_typing_model
-from keystroke.typing_model import TypingModel, as_times
+from keystroke.graphs.export import export
+from keystroke.models.timings import as_times
+from keystroke.models.typing_model import TypingModel
 
 TYPINGS, KEYS, REQUESTS = 4, 13, 200
 
@@ -25,7 +26,7 @@ def prepare(users: int, folder: Path) -> None:
     _, press, release = generate(users, TYPINGS, KEYS)
     model = TypingModel().fit(as_times(press, release), np.repeat(np.arange(users), TYPINGS))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'typing.onnx').write_bytes(export_typing_model(model).SerializeToString())
+    (folder / 'typing.onnx').write_bytes(export('typing', model).SerializeToString())
     decision = model.decision(1)
     facts = {
         'keys': KEYS,

@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
-import { readManifest } from '../server/src/manifest.ts'
-import { type ModelName, SERIES } from '../server/src/schemas.ts'
+import { goldenRequest } from '../server/src/models/golden.ts'
+import { readManifest } from '../server/src/models/manifest.ts'
+import type { ClassifierName } from '../server/src/schemas/predict.ts'
 
 /** A prediction whose answer is known. */
 export interface Question {
@@ -9,11 +10,11 @@ export interface Question {
 }
 
 /** The models' own golden rows, as requests. */
-export async function readQuestions(models: string, model: ModelName): Promise<Question[]> {
-  const { golden } = (await readManifest(models)).models[model]
-  return golden.map(({ features, userID }) => {
-    const timings = SERIES.map((name, i) => [name, { Mean: features[2 * i], STD: features[2 * i + 1] }])
-    return { body: JSON.stringify({ Model: model, ...Object.fromEntries(timings) }), userID }
+export async function readQuestions(models: string, model: ClassifierName): Promise<Question[]> {
+  const manifest = await readManifest(models)
+  return manifest.models[model].golden.map((_, row) => {
+    const { body, UserID } = goldenRequest(manifest, model, row)
+    return { body: JSON.stringify(body), userID: UserID }
   })
 }
 

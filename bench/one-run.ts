@@ -3,31 +3,32 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
 import { buildApp } from '../server/src/app.ts'
-import { readManifest } from '../server/src/manifest.ts'
-import type { Models } from '../server/src/models.ts'
-import { predict, type Question } from '../server/src/predict.ts'
-import { MODEL_NAMES } from '../server/src/schemas.ts'
+import type { Models } from '../server/src/models/load.ts'
+import { readManifest } from '../server/src/models/manifest.ts'
+import { Model, type Question } from '../server/src/models/model.ts'
+import { CLASSIFIER_NAMES } from '../server/src/schemas/predict.ts'
 
 const [folder, port] = process.argv.slice(2) as [string, string]
+
+/** Shares no run. */
+class Alone extends Model {
+  override ask(question: Question) {
+    return this.run(question)
+  }
+}
 
 async function load(): Promise<Models> {
   const manifest = await readManifest(join(folder, 'models'))
   const entries = await Promise.all(
-    MODEL_NAMES.map(async (name) => {
+    CLASSIFIER_NAMES.map(async (name) => {
       const bytes = await readFile(join(folder, `${name}.onnx`))
       const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const
-      return [
-        name,
-        { session: await InferenceSession.create(bytes, options), classes: manifest.classes }
-      ] as const
+      const session = await InferenceSession.create(bytes, options)
+      return [name, new Alone(session, 'features', manifest.classes)] as const
     })
   )
-  const alone = entries.map(([name, model]) => {
-    const ask = async (question: Question) => (await predict(model, [question]))[0]!
-    return [name, { ask }] as const
-  })
   // What POST /predict asks for, and no more.
-  return { manifest, batchers: Object.fromEntries(alone), close: async () => {} } as unknown as Models
+  return { manifest, byName: Object.fromEntries(entries), close: async () => {} } as unknown as Models
 }
 
 const models = load()

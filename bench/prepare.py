@@ -15,20 +15,21 @@ from onnxmltools.convert.common.data_types import FloatTensorType as XgbFloatTen
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 
-from keystroke.data import read_typings
-from keystroke.export import INPUT, LABEL, SCORES
-from keystroke.features import FEATURES, as_model_input, compute_features
-from keystroke.models import ESTIMATORS, encode_users, fit
+from keystroke.data import encode_users, read_typings
+from keystroke.features import FEATURES
+from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES
+from keystroke.models.table import CLASSIFIERS, fit, model_inputs
 
 
 def main(csv: str, folder: Path) -> None:
     """Write requests.json, a pickle and a plain ONNX file for each model."""
     typings = read_typings(csv)
-    X = as_model_input(compute_features(typings.press, typings.release))
+    inputs = model_inputs(typings.press, typings.release)
+    X = inputs['features']
     classes, y = encode_users(typings.users)
     labels = {}
-    for name in ESTIMATORS:
-        estimator = fit(name, X, y)
+    for name in CLASSIFIERS:
+        estimator = fit(name, inputs, y)
         labels[name] = [classes[label] for label in estimator.predict(X)]
         joblib.dump({'classes': classes, 'estimator': estimator}, folder / f'{name}.joblib')
         if name == 'SVM':
@@ -52,7 +53,7 @@ def plain(name: str, estimator: object) -> bytes:
     """Convert as the libraries' documentation shows it."""
     shape = [None, len(FEATURES)]
     if name == 'XGB':
-        types = [(INPUT, XgbFloatTensorType(shape))]
+        types = [(FEATURES_INPUT, XgbFloatTensorType(shape))]
         model = onnxmltools.convert_xgboost(estimator, name, types, target_opset=15)
     else:
         with warnings.catch_warnings():
@@ -60,7 +61,7 @@ def plain(name: str, estimator: object) -> bytes:
             model = convert_sklearn(
                 estimator,
                 name,
-                [(INPUT, FloatTensorType(shape))],
+                [(FEATURES_INPUT, FloatTensorType(shape))],
                 target_opset={'': 17, 'ai.onnx.ml': 3},
                 options={'zipmap': False},
             )

@@ -10,7 +10,8 @@ import { build as bundle } from 'esbuild'
 import { build } from '../scripts/build.ts'
 import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
 import { train } from '../scripts/train.ts'
-import { MODEL_NAMES, type ModelName } from '../server/src/schemas.ts'
+import { CLASSIFIER_NAMES, type ClassifierName } from '../server/src/schemas/predict.ts'
+import { toFeatures } from '../server/src/typings/rows.ts'
 import { type LargeCsv, measureLargeCsv } from './large-csv.ts'
 import {
   CORES,
@@ -37,7 +38,7 @@ const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench')
 const CSV = resolve(CALLED_FROM, process.argv[2] ?? join(ROOT, 'data', 'sample.csv'))
 
 /** What is asked: POST /predict of a model, or POST /identify, which only two of the servers know. */
-const QUESTIONS = [...MODEL_NAMES, 'identify'] as const
+const QUESTIONS = [...CLASSIFIER_NAMES, 'identify'] as const
 type Question = (typeof QUESTIONS)[number]
 
 interface Measure extends Loaded {
@@ -93,7 +94,7 @@ try {
       console.error(`${round === 0 ? 'warm-up' : `round ${round} of ${ROUNDS}`}: ${question}`)
     }
   }
-  for (const model of MODEL_NAMES) {
+  for (const model of CLASSIFIER_NAMES) {
     largeCsv.push(await underLargeCsv(model))
     console.error(`a CSV of ${LARGE_CSV_ROWS} rows: ${model}`)
   }
@@ -103,7 +104,7 @@ try {
 const profiles: Record<string, Profiled> = {}
 const [own, floor] = contestants(PORT) as [Server, Server]
 profiles[floor.name] = await profile(floor, WORK, 'RF', CONNECTIONS, PORT + 1)
-for (const model of MODEL_NAMES) {
+for (const model of CLASSIFIER_NAMES) {
   profiles[model] = await profile(own, WORK, model, CONNECTIONS, PORT)
   console.error(`profile: ${model}`)
 }
@@ -137,18 +138,12 @@ async function prepare(): Promise<void> {
 async function checkAnswers(): Promise<void> {
   const { features, users } = JSON.parse(await readFile(join(WORK, 'requests.json'), 'utf8'))
   for (const { name, url } of running.filter(({ name }) => name !== 'bare Fastify')) {
-    for (const Model of MODEL_NAMES) {
-      for (const [row, [a, b, c, d, e, f, g, h]] of features.entries()) {
+    for (const Model of CLASSIFIER_NAMES) {
+      for (const [row, values] of features.entries()) {
         const response = await fetch(`${url}/predict`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({
-            Model,
-            HT: { Mean: a, STD: b },
-            PPT: { Mean: c, STD: d },
-            RRT: { Mean: e, STD: f },
-            RPT: { Mean: g, STD: h }
-          })
+          body: JSON.stringify({ Model, ...toFeatures(values) })
         })
         const { UserID } = (await response.json()) as { UserID: unknown }
         if (UserID !== users[Model][row]) {
@@ -160,16 +155,9 @@ async function checkAnswers(): Promise<void> {
   }
 }
 
-async function underLargeCsv(model: ModelName): Promise<LargeCsv> {
+async function underLargeCsv(model: ClassifierName): Promise<LargeCsv> {
   const lines = (await readFile(CSV, 'utf8')).trimEnd().split(/\r?\n/)
-  const statistics = { Mean: 100, STD: 30 }
-  const body = JSON.stringify({
-    Model: model,
-    HT: statistics,
-    PPT: statistics,
-    RRT: statistics,
-    RPT: statistics
-  })
+  const body = JSON.stringify({ Model: model, ...toFeatures([100, 30, 100, 30, 100, 30, 100, 30]) })
   return measureLargeCsv(running[0]!.url, model, lines, LARGE_CSV_ROWS, body)
 }
 

@@ -15,8 +15,9 @@ import { ECRClient } from '@aws-sdk/client-ecr'
 import { ECSClient, UpdateServiceCommand, waitUntilServicesStable } from '@aws-sdk/client-ecs'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ROOT } from '../scripts/processes.ts'
-import { readManifest, readModelFile } from '../server/src/manifest.ts'
-import { type Manifest, MODEL_NAMES } from '../server/src/schemas.ts'
+import { goldenRequest } from '../server/src/models/golden.ts'
+import { readManifest, readModelFile } from '../server/src/models/manifest.ts'
+import { type Manifest, MODEL_NAMES } from '../server/src/schemas/manifest.ts'
 import { whoAmI } from './account.ts'
 import { deployStack, diffStack, stackOutputs } from './cdk.ts'
 import {
@@ -30,7 +31,7 @@ import {
 import { checkScan, findImage, findRepository, pushedImage, registryLogin } from './ecr.ts'
 import { build, contentTag, type Engine, findEngine, push } from './image.ts'
 import { type ApiKeys, createApiKeys, findApiKeys, rotateApiKeys } from './keys.ts'
-import { predictRequest, smokeTest, type Target } from './smoke.ts'
+import { smokeTest, type Target } from './smoke.ts'
 import { command, DeployError, explain, Steps } from './steps.ts'
 
 const MODELS = join(ROOT, 'models')
@@ -344,7 +345,7 @@ Try it:
 
   curl ${url}/predict -H 'content-type: application/json' \\
     -H "x-api-key: ${key}" \\
-    -d '${JSON.stringify(predictRequest(manifest, 'RF'))}'
+    -d '${JSON.stringify(goldenRequest(manifest, 'RF').body)}'
 `)
   if (url.startsWith('https:')) return
   console.log('Without a certificate keys and timings travel unencrypted: docs/deployment.md, HTTPS.')

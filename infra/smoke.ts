@@ -1,7 +1,8 @@
 import { request as http } from 'node:http'
 import { request as https } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { type Manifest, MODEL_NAMES, type ModelName, SERIES } from '../server/src/schemas.ts'
+import { goldenRequest } from '../server/src/models/golden.ts'
+import { type Manifest, MODEL_NAMES } from '../server/src/schemas/manifest.ts'
 import { DeployError } from './steps.ts'
 
 /** A new load balancer's name takes up to a few minutes to be known everywhere, ms. */
@@ -22,15 +23,6 @@ export interface Target {
 interface Answer {
   readonly status: number
   readonly body: string
-}
-
-/** The request of a golden row: features in the manifest's order, as /predict takes them. */
-export function predictRequest(manifest: Manifest, model: ModelName): object {
-  const row = manifest.models[model].golden[0]!.features
-  return {
-    Model: model,
-    ...Object.fromEntries(SERIES.map((series, i) => [series, { Mean: row[2 * i], STD: row[2 * i + 1] }]))
-  }
 }
 
 /**
@@ -55,11 +47,13 @@ export async function smokeTest(
     throw failed(`${target.url}/models answers ${models.status} and not with the models of models/.`)
   }
   for (const name of MODEL_NAMES) {
-    const { status, body } = await ask(target, 'POST', '/predict', predictRequest(manifest, name))
-    if (status !== 200) throw failed(`${name}: /predict answers ${status}: ${body}`)
-    const expected = manifest.models[name].golden[0]!.userID
+    const golden = goldenRequest(manifest, name)
+    const { status, body } = await ask(target, 'POST', golden.path, golden.body)
+    if (status !== 200) throw failed(`${name}: ${golden.path} answers ${status}: ${body}`)
     const { UserID } = JSON.parse(body) as { UserID: unknown }
-    if (same && UserID !== expected) throw failed(`${name}: UserID ${UserID}, and ${expected} was expected.`)
+    if (same && UserID !== golden.UserID) {
+      throw failed(`${name}: ${golden.path} answers UserID ${UserID}; expected ${golden.UserID}.`)
+    }
   }
   return same
     ? `${MODEL_NAMES.join(', ')} each name the UserID that the manifest does`

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { readQuestions, startLoad } from '../bench/load.ts'
-import { MODEL_NAMES } from '../server/src/schemas.ts'
+import { CLASSIFIER_NAMES } from '../server/src/schemas/predict.ts'
 import { missingBases, missingTools, withoutThese } from './containers.ts'
 import { freePorts } from './ports.ts'
 import { nodeTool, ROOT } from './processes.ts'
@@ -139,7 +139,7 @@ test('read-only, without capabilities and in 512 MB', async (t) => {
     })
     await isReady(LOCAL_PORT, over)
     const csv = await readFile(join(ROOT, 'data/sample.csv'))
-    for (const model of MODEL_NAMES) {
+    for (const model of CLASSIFIER_NAMES) {
       const [inside, outside] = await Promise.all(
         [PORT, LOCAL_PORT].map((port) => predictAll(port, model, csv))
       )

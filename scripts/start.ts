@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, parse, resolve } from 'node:path'
 import { ConfigError, readConfig } from '../server/src/config.ts'
-import { ModelsError, readManifest, readModelFile } from '../server/src/manifest.ts'
-import { type Manifest, MODEL_NAMES, SERIES } from '../server/src/schemas.ts'
+import { goldenRequest } from '../server/src/models/golden.ts'
+import { ModelsError, readManifest, readModelFile } from '../server/src/models/manifest.ts'
+import { type Manifest, MODEL_NAMES } from '../server/src/schemas/manifest.ts'
 import { build } from './build.ts'
 import { CALLED_FROM, ended, ROOT } from './processes.ts'
 import { train } from './train.ts'
@@ -71,7 +72,7 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
   let manifest: Manifest
   try {
     manifest = await readManifest(models)
-    for (const name of [...MODEL_NAMES, 'typing'] as const) await readModelFile(models, name, manifest)
+    for (const name of MODEL_NAMES) await readModelFile(models, name, manifest)
   } catch (error) {
     if (!(error instanceof ModelsError)) throw error
     return error.message
@@ -96,11 +97,10 @@ async function readString(csv: string): Promise<string | null> {
   return text?.replace(/^\ufeff|\r?\n$/g, '').normalize('NFC') ?? null
 }
 
-function welcome(url: string, { dataset, models }: Manifest, needsKey: boolean): string {
-  const row = models.RF.golden[0]!.features
-  const features = SERIES.map((series, i) => [series, { Mean: row[2 * i], STD: row[2 * i + 1] }])
+function welcome(url: string, manifest: Manifest, needsKey: boolean): string {
+  const { dataset } = manifest
   const key = needsKey ? `-H "x-api-key: $API_KEY" ` : ''
-  const body = JSON.stringify({ Model: 'RF', ...Object.fromEntries(features) })
+  const { path, body } = goldenRequest(manifest, 'RF')
   return `
 Serving models of ${dataset.name}: ${dataset.users} users, ${dataset.typings} typings of ${dataset.keys} keys.
 
@@ -109,8 +109,8 @@ Serving models of ${dataset.name}: ${dataset.users} users, ${dataset.typings} ty
 
 Try it:
 
-  curl ${url}/predict ${key}-H 'content-type: application/json' \\
-    -d '${body}'
+  curl ${url}${path} ${key}-H 'content-type: application/json' \\
+    -d '${JSON.stringify(body)}'
 
 Ctrl-C ends it.
 `

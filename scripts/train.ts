@@ -4,11 +4,11 @@ import { CALLED_FROM, PYTHON, PYTHON_ENV, run } from './processes.ts'
 /**
  * Train, in the terminal.
  *
- * @param args - of `python -m keystroke.train`
+ * @param args - of `python -m keystroke.commands.train`
  * @returns the exit code
  */
 export function train(args: string[]): Promise<number> {
-  return run(PYTHON, ['-m', 'keystroke.train', ...args], { cwd: CALLED_FROM, env: PYTHON_ENV })
+  return run(PYTHON, ['-m', 'keystroke.commands.train', ...args], { cwd: CALLED_FROM, env: PYTHON_ENV })
 }
 
 // import.meta.main is Node 24's.

@@ -128,7 +128,7 @@ await inTurn(
   async (t) => {
     const { code, output } = await command('deploy')
     t.equal(code, 0)
-    t.match(output, /SVM, RF, XGB each name the UserID that the manifest does/)
+    t.match(output, /SVM, RF, XGB, typing each name the UserID that the manifest does/)
     t.match(output, /curl http:\/\/.+\/predict/)
     const [tag, ...others] = await tags()
     t.same(others, [])
@@ -270,7 +270,7 @@ async function retrain(project: string): Promise<void> {
   )
   const models = join(project, 'models')
   await rm(models, { recursive: true })
-  const trained = spawn(PYTHON, ['-m', 'keystroke.train', csv, '--models', models], {
+  const trained = spawn(PYTHON, ['-m', 'keystroke.commands.train', csv, '--models', models], {
     cwd: project,
     stdio: 'ignore',
     env: { ...process.env, PYTHONPATH: join(project, 'notebook'), OMP_NUM_THREADS: '1' }

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from keystroke.data import Typings
+from keystroke.evaluation.calibration import Reliability
+from keystroke.evaluation.recognizers import MANHATTAN, TWO_TYPINGS, TYPING_MODEL
 from keystroke.features import FEATURES, timing_series
-from keystroke.protocols import MANHATTAN, TWO_TYPINGS, TYPING_MODEL
-from keystroke.rates import Reliability
 
 BLUE, ORANGE, GREEN, RED, GREY = '#2563a8', '#d97706', '#2f855a', '#c02942', '#8a8f98'
 PURPLE, DARK_RED = '#7048a8', '#7a1a2b'
-MODEL_COLOURS = {
+MODEL_COLORS = {
     'SVM': BLUE,
     'RF': GREEN,
     'XGB': ORANGE,
@@ -25,7 +25,7 @@ MODEL_COLOURS = {
 
 
 def use_style() -> None:
-    """Set fonts, colours and sizes for all figures of the notebook."""
+    """Set fonts, colors and sizes for all figures of the notebook."""
     plt.rcParams.update(
         {
             'figure.dpi': 110,
@@ -65,14 +65,14 @@ def typing_time_line(press: NDArray[np.int64], release: NDArray[np.int64], keys:
         ('RRT, release-release time', release[first], release[second], keys + 0.65, ORANGE),
         ('RPT, release-press time', release[first], press[second], keys + 1.25, RED),
     ]
-    for label, start, end, height, colour in spans:
-        arrow = {'arrowstyle': '<->', 'color': colour, 'lw': 1.6, 'shrinkA': 0, 'shrinkB': 0}
+    for label, start, end, height, color in spans:
+        arrow = {'arrowstyle': '<->', 'color': color, 'lw': 1.6, 'shrinkA': 0, 'shrinkB': 0}
         axes.annotate('', (start, height), (end, height), arrowprops=arrow)
         axes.text(
-            max(start, end) + 12, height, f'{label}: {end - start} ms', color=colour, va='center'
+            max(start, end) + 12, height, f'{label}: {end - start} ms', color=color, va='center'
         )
         for edge in (start, end):
-            axes.plot([edge, edge], [first - 0.1, height], color=colour, lw=0.6, ls=':')
+            axes.plot([edge, edge], [first - 0.1, height], color=color, lw=0.6, ls=':')
     axes.set_yticks(range(keys), [f'key {key}' for key in range(keys)])
     axes.set_ylim(keys + 1.7, -0.6)
     axes.set_xlim(press[0] - 20, max(release[:keys]) + 330)
@@ -165,7 +165,7 @@ def rank_curves(ranks: dict[str, NDArray[np.int64]], users: int, most: int = 20)
     figure, axes = plt.subplots(figsize=(7, 3.6))
     for name, values in ranks.items():
         share = (values[:, None] <= k).mean(axis=0)
-        axes.plot(k, share, marker='o', ms=3.5, color=MODEL_COLOURS[name], label=name)
+        axes.plot(k, share, marker='o', ms=3.5, color=MODEL_COLORS[name], label=name)
     axes.plot(k, k / users, color=GREY, ls='--', label='chance')
     # Beside the axes: curves of good models run where a legend would stand.
     figure.legend(ncols=3, loc='outside lower center')
@@ -192,13 +192,13 @@ def training_against_held_out(rates: dict[str, dict[str, float]]) -> Figure:
         # The first protocol is training accuracy: hollow, for it says nothing about new typings.
         memory = i == 0
         for j, name in enumerate(rates):
-            x, rate, colour = j + i * width, rates[name][protocol], MODEL_COLOURS[name]
+            x, rate, color = j + i * width, rates[name][protocol], MODEL_COLORS[name]
             axes.bar(
                 x,
                 rate,
                 width * 0.92,
-                color='none' if memory else colour,
-                edgecolor=colour,
+                color='none' if memory else color,
+                edgecolor=color,
                 alpha=1 if i < 2 else 0.6,
                 hatch='///' if memory else None,
             )
@@ -215,14 +215,14 @@ def training_against_held_out(rates: dict[str, dict[str, float]]) -> Figure:
 def detection_error_curves(
     curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> Figure:
-    """Draw the false rejections each recogniser pays for few false acceptances.
+    """Draw the false rejections each recognizer pays for few false acceptances.
 
     Both axes are spread like a normal distribution's tails, as the field draws them: curves of
     normally distributed scores are straight lines there.
 
     Parameters
     ----------
-    curves : dict of recogniser to (FAR, FRR)
+    curves : dict of recognizer to (FAR, FRR)
     """
     low, high = 0.0005, 0.6
     figure, axes = plt.subplots(figsize=(5.6, 5.2))
@@ -230,7 +230,7 @@ def detection_error_curves(
         axes.plot(
             norm.ppf(np.clip(far, low / 10, 1 - low)),
             norm.ppf(np.clip(frr, low / 10, 1 - low)),
-            color=MODEL_COLOURS[name],
+            color=MODEL_COLORS[name],
             label=name,
         )
     ends = norm.ppf([low, high])
@@ -251,24 +251,24 @@ def detection_error_curves(
 
 
 def reliability_diagram(found: dict[str, Reliability]) -> Figure:
-    """Draw how often recognisers are right against how sure they are.
+    """Draw how often recognizers are right against how sure they are.
 
     Parameters
     ----------
-    found : dict of recogniser to Reliability
+    found : dict of recognizer to Reliability
         The area of a dot is the share of typings in its bin.
     """
     figure, axes = plt.subplots(figsize=(5.6, 5.2))
     axes.plot([0, 1], [0, 1], color=GREY, ls='--', lw=1)
     for name, bins in found.items():
         filled = bins.share > 0
-        colour = MODEL_COLOURS[name]
-        axes.plot(bins.confidence[filled], bins.accuracy[filled], color=colour, lw=1, alpha=0.6)
+        color = MODEL_COLORS[name]
+        axes.plot(bins.confidence[filled], bins.accuracy[filled], color=color, lw=1, alpha=0.6)
         axes.scatter(
             bins.confidence[filled],
             bins.accuracy[filled],
             s=10 + 500 * bins.share[filled],
-            color=colour,
+            color=color,
             alpha=0.6,
             label=f'{name}: off by {bins.error:.3f} on average',
         )

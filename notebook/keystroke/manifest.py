@@ -1,8 +1,8 @@
 """The manifest: the one contract between the notebook and the server.
 
-``server/src/manifest.ts`` holds its schema. Model files bear their content's hash in their name and
-the manifest is renamed into place last, so that whatever interrupts a training, the manifest that
-stands names files that stand.
+Its schema is written in ``server/src/schemas/manifest.ts``; ``models/manifest.schema.json`` is
+generated from it. Model files bear their content's hash in their name and the manifest is renamed
+into place last, so that it always names files that exist, whatever interrupts a training.
 """
 
 import hashlib
@@ -14,25 +14,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from keystroke import models
-from keystroke.data import Typings, UserID
-from keystroke.export import INPUT, LABEL, SCORES
+from keystroke.csv_format import UserID
+from keystroke.data import Typings
 from keystroke.features import FEATURES
-from keystroke.parity import Parity
-from keystroke.protocols import Strangers
-from keystroke.typing_export import TIMES
-from keystroke.typing_model import TypingModel, as_times
-from keystroke.typing_parity import TypingParity
+from keystroke.graphs.parity import Parity
+from keystroke.models.table import MODELS, Inputs, library, parameters
+from keystroke.models.typing_model import TypingModel
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 GOLDEN_ROWS = 5
 FILE = 'manifest.json'
-TYPING = 'typing'
-"""Name of the typing model's graph and first part of its file's name."""
+SCHEMA = Path(__file__).resolve().parents[2] / 'models' / 'manifest.schema.json'
+
+
+class ManifestError(RuntimeError):
+    """A manifest that the server would refuse; nothing was published."""
 
 
 def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing the manifest says of a model
@@ -40,7 +40,7 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
     estimator: Any,
     graph: onnx.ModelProto,
     classes: list[UserID],
-    X: NDArray[np.float32],
+    inputs: Inputs,
     metrics: Mapping[str, Any],
     parity: Parity,
 ) -> dict[str, Any]:
@@ -48,12 +48,15 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
 
     Parameters
     ----------
-    name : {'SVM', 'RF', 'XGB'}
-    estimator : fitted SVC, RandomForestClassifier or XGBClassifier
+    name : str
+        Of ``MODELS``.
+    estimator
+        The fitted model.
     graph : onnx.ModelProto
     classes : list of int or of str, length C
-    X : ndarray of float32, shape (N, 8)
-        Golden rows are taken from it, evenly; what they expect is the Python model's answer.
+    inputs : dict
+        From ``model_inputs``. Golden rows are taken from it, evenly; what they expect is the Python
+        model's answer.
     metrics : mapping
         Rates on typings held out, training accuracy named as such.
     parity : Parity
@@ -62,67 +65,49 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
     -------
     dict
     """
-    golden = X[_golden_rows(len(X))]
-    return {
-        **_describe_graph(name, graph),
-        'library': models.library(name),
+    model = MODELS[name]
+    content = graph.SerializeToString()
+    digest = hashlib.sha256(content).hexdigest()
+    entry = {
+        'input': model.input,
+        'file': f'{name.lower()}-{digest[:12]}.onnx',
+        'sha256': digest,
+        'bytes': len(content),
+        'opset': {opset.domain or 'ai.onnx': opset.version for opset in graph.opset_import},
+        'library': library(name),
         'estimator': type(estimator).__name__,
-        'parameters': models.parameters(estimator),
-        'input': {'name': INPUT, 'type': 'float32', 'shape': [None, len(FEATURES)]},
-        'outputs': [
-            {'name': LABEL, 'type': 'int64', 'shape': [None]},
-            {'name': SCORES, 'type': 'float32', 'shape': [None, len(classes)]},
-        ],
+        'parameters': parameters(estimator),
         'metrics': dict(metrics),
         'parity': {
             'rows': parity.rows,
             'labelDifferences': parity.label_differences,
-            'largestProbabilityDifference': parity.largest_probability_difference,
+            'largestScoreDifference': parity.largest_score_difference,
+            'maxScoreDifference': model.max_score_difference,
         },
-        'golden': [
-            {'features': [float(value) for value in row], 'userID': classes[int(label)]}
-            for row, label in zip(golden, estimator.predict(golden), strict=True)
-        ],
+        'golden': _golden(name, estimator, classes, inputs),
     }
+    return entry | (_decisions(estimator) if isinstance(estimator, TypingModel) else {})
 
 
-def describe_typing_model(  # noqa: PLR0913, PLR0917 — as above
-    model: TypingModel,
-    graph: onnx.ModelProto,
-    classes: list[UserID],
-    typings: Typings,
-    metrics: Mapping[str, Any],
-    parity: TypingParity,
-) -> dict[str, Any]:
-    """Make the typing model's entry of the manifest.
+def _golden(
+    name: str, estimator: Any, classes: list[UserID], inputs: Inputs
+) -> list[dict[str, Any]]:
+    model = MODELS[name]
+    given = inputs[model.input]
+    rows = given[np.unique(np.linspace(0, len(given) - 1, GOLDEN_ROWS).round().astype(np.int64))]
+    labels, scores = estimator.predict(rows), model.scores(estimator, rows)
+    return [
+        {
+            'input': row.tolist(),
+            'userID': classes[int(label)],
+            'score': float(score[int(label)]),
+        }
+        for row, label, score in zip(rows, labels, scores, strict=True)
+    ]
 
-    Parameters
-    ----------
-    model : TypingModel
-        Fitted on all of the typings, with class indices for users.
-    graph : onnx.ModelProto
-    classes : list of int or of str, length C
-    typings : Typings
-        Golden rows are taken from it, evenly; what they expect is the Python model's answer.
-    metrics : mapping
-        Rates on typings held out.
-    parity : TypingParity
 
-    Returns
-    -------
-    dict
-        ``decisions`` says how scores are read, of one typing first: see
-        ``keystroke.typing_model.Decision``.
-    """
-    rows = _golden_rows(len(typings))
-    golden = model.score_users(as_times(typings.press[rows], typings.release[rows]))
+def _decisions(model: TypingModel) -> dict[str, Any]:
     return {
-        **_describe_graph(TYPING, graph),
-        'library': models.library(TYPING),
-        'estimator': type(model).__name__,
-        'parameters': models.parameters(model),
-        'input': {'name': TIMES, 'type': 'float64', 'shape': [None, 2 * typings.keys]},
-        'outputs': [{'name': SCORES, 'type': 'float32', 'shape': [None, len(classes)]}],
         'falseAcceptanceRate': model.false_acceptance_rate,
         'knownRejectionRate': model.known_rejection_rate,
         'decisions': [
@@ -134,57 +119,11 @@ def describe_typing_model(  # noqa: PLR0913, PLR0917 — as above
             }
             for decision in model.decisions_
         ],
-        'metrics': dict(metrics),
-        'parity': {
-            'rows': parity.rows,
-            'labelDifferences': parity.label_differences,
-            'largestScoreDifference': parity.largest_score_difference,
-        },
-        'golden': [
-            {
-                'press': typings.press[row].tolist(),
-                'release': typings.release[row].tolist(),
-                'userID': classes[int(scores.argmax())],
-                'score': float(scores.max()),
-            }
-            for row, scores in zip(rows, golden, strict=True)
-        ],
-    }
-
-
-def describe_strangers(found: Strangers) -> dict[str, float]:
-    """Make the part of the typing model's metrics on typists who are not enrolled."""
-    return {
-        'AUROC': found.auroc,
-        'knownRejected': found.known_rejected,
-        'strangersRejected': found.strangers_rejected,
-        'falseAcceptanceRate': found.false_acceptance_rate,
-        'falseRejectionRate': found.false_rejection_rate,
-        'EER': found.eer,
-        'frrAtFar1': found.frr_at_far_1,
-    }
-
-
-def _golden_rows(rows: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, rows - 1, GOLDEN_ROWS).round().astype(np.int64))
-
-
-def _describe_graph(name: str, graph: onnx.ModelProto) -> dict[str, Any]:
-    content = graph.SerializeToString()
-    digest = hashlib.sha256(content).hexdigest()
-    return {
-        'file': f'{name.lower()}-{digest[:12]}.onnx',
-        'sha256': digest,
-        'bytes': len(content),
-        'opset': {entry.domain or 'ai.onnx': entry.version for entry in graph.opset_import},
     }
 
 
 def describe(
-    typings: Typings,
-    classes: list[UserID],
-    entries: Mapping[str, dict[str, Any]],
-    typing_model: dict[str, Any],
+    typings: Typings, classes: list[UserID], entries: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """Make the manifest.
 
@@ -196,8 +135,6 @@ def describe(
         UserID of each class index.
     entries : mapping of model name to dict
         From ``describe_model``.
-    typing_model : dict
-        From ``describe_typing_model``.
 
     Returns
     -------
@@ -218,8 +155,21 @@ def describe(
         'features': {'names': list(FEATURES), 'unit': 'ms', 'ddof': 1},
         'classes': classes,
         'models': dict(entries),
-        'typingModel': typing_model,
     }
+
+
+def check(manifest: dict[str, Any]) -> None:
+    """Check a manifest against the schema that the server reads it by.
+
+    Raises
+    ------
+    ManifestError
+        Naming the first field at fault.
+    """
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text('utf-8')))
+    fault = jsonschema.exceptions.best_match(validator.iter_errors(manifest))
+    if fault is not None:
+        raise ManifestError(f'{FILE}: {fault.json_path.removeprefix("$.")}: {fault.message}')
 
 
 def publish(
@@ -237,17 +187,23 @@ def publish(
     manifest : dict
         From ``describe``.
     graphs : mapping of model name to onnx.ModelProto
-        One for each of the manifest's models, and the typing model's as ``TYPING``.
+        One for each of the manifest's models.
 
     Returns
     -------
     Path
         Of the manifest.
+
+    Raises
+    ------
+    ManifestError
+        If the server would refuse the manifest; nothing is written then.
     """
+    check(manifest)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     kept = set()
-    for name, entry in {**manifest['models'], TYPING: manifest['typingModel']}.items():
+    for name, entry in manifest['models'].items():
         kept.add(entry['file'])
         _write(folder / entry['file'], graphs[name].SerializeToString())
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + '\n'

@@ -16,18 +16,21 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from keystroke.data import Typings, UserID, header, read_typings
-from keystroke.export import export
-from keystroke.features import as_model_input, compute_features
-from keystroke.manifest import TYPING
-from keystroke.models import ESTIMATORS, encode_users, fit
-from keystroke.typing_export import export_typing_model
-from keystroke.typing_model import TypingModel, as_times
+from keystroke.csv_format import UserID, header
+from keystroke.data import Typings, encode_users, read_typings
+from keystroke.evaluation.recognizers import Sample
+from keystroke.graphs.export import export
+from keystroke.models import table
+from keystroke.models.table import Inputs, fit, model_inputs
+from keystroke.models.timings import Floats, as_times
+from keystroke.models.typing_model import TypingModel
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / 'data' / 'sample.csv'
 REAL = ROOT.parent / 'shared' / 'data' / 'Train_keystroke.csv'
-MODELS = tuple(ESTIMATORS)
+MODELS = tuple(table.MODELS)
+HEAD = 'user,press-0,release-0,press-1,release-1\n'
+"""Of a CSV of two keys."""
 
 generator = SimpleNamespace(**runpy.run_path(str(ROOT / 'data' / 'generate.py')))
 
@@ -37,26 +40,51 @@ class Learned:
     """A recording, and what was fitted on and exported from it."""
 
     typings: Typings
-    X: NDArray[np.float32] = field(init=False)
+    inputs: Inputs = field(init=False)
     y: NDArray[np.int64] = field(init=False)
     classes: list[UserID] = field(init=False)
     estimators: dict[str, Any] = field(default_factory=dict)
     graphs: dict[str, onnx.ModelProto] = field(default_factory=dict)
-    typing_model: TypingModel = field(init=False)
     export_seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.X = as_model_input(compute_features(self.typings.press, self.typings.release))
+        self.inputs = model_inputs(self.typings.press, self.typings.release)
         self.classes, self.y = encode_users(self.typings.users)
         for name in MODELS:
-            self.estimators[name] = fit(name, self.X, self.y)
+            self.estimators[name] = fit(name, self.inputs, self.y)
             started = time.perf_counter()
             self.graphs[name] = export(name, self.estimators[name])
             self.export_seconds[name] = time.perf_counter() - started
-        self.typing_model = TypingModel().fit(
-            as_times(self.typings.press, self.typings.release), self.y
-        )
-        self.graphs[TYPING] = export_typing_model(self.typing_model)
+
+    @property
+    def X(self) -> NDArray[np.float32]:  # noqa: N802
+        """The 8 features of each typing."""
+        return self.inputs['features']
+
+    @property
+    def typing_model(self) -> TypingModel:
+        """The fitted typing model."""
+        model: TypingModel = self.estimators['typing']
+        return model
+
+
+def read(folder: Path, content: str | bytes) -> Typings:
+    """Write a CSV and read it."""
+    path = folder / 'typings.csv'
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_typings(path)
+
+
+def recordings(users: int, typings: int, keys: int, seed: int = 1) -> tuple[Floats, Any]:
+    """Generate times, shape (N, 2K), and who typed each, from 1."""
+    user, press, release = generator.generate(users, typings, keys, seed)
+    return as_times(press, release), user
+
+
+def generated(users: int, typings: int, keys: int = 8, seed: int = 5) -> Sample:
+    """Generate a sample."""
+    user, press, release = generator.generate(users, typings, keys, seed)
+    return Sample(press, release, user - 1)
 
 
 def record(path: Path, typings_of: Mapping[UserID, int], keys: int = 5) -> Path:
@@ -75,14 +103,35 @@ def record(path: Path, typings_of: Mapping[UserID, int], keys: int = 5) -> Path:
     return path
 
 
+def record_cmu(path: Path, users: int, typings: int, keys: int = 5) -> Path:
+    """Write generated typings as the CMU benchmark's file has them."""
+    user, press, release = generator.generate(users, typings, keys, seed=9)
+    names = [f'k{key}' for key in range(keys)]
+    header, columns = ['subject', 'sessionIndex', 'rep'], []
+    for key, name in enumerate(names):
+        if key:
+            header += [f'DD.{names[key - 1]}.{name}', f'UD.{names[key - 1]}.{name}']
+            columns += [press[:, key] - press[:, key - 1], press[:, key] - release[:, key - 1]]
+        header.append(f'H.{name}')
+        columns.append(release[:, key] - press[:, key])
+    seconds = np.column_stack(columns) / 1000
+    rows = [
+        [f's{u:03}', 1, row % typings + 1, *(f'{value:.4f}' for value in seconds[row])]
+        for row, u in enumerate(user)
+    ]
+    with path.open('w', newline='', encoding='utf-8') as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """Return every file of a folder, hidden ones too, with its content."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def entries_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a manifest's entry of every model, the typing model's last."""
-    return [*manifest['models'].values(), manifest['typingModel']]
+    """Return a manifest's entry of every model."""
+    return list(manifest['models'].values())
 
 
 def assert_published(folder: Path) -> dict[str, Any]:

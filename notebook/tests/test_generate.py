@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, SAMPLE, generator
 
-from keystroke.data import header, read_typings, require_trainable, summarize
+from keystroke.csv_format import header
+from keystroke.data import read_typings, require_trainable, summarize
 
 
 def test_the_generator_gives_the_committed_sample_byte_for_byte(tmp_path: Path) -> None:

@@ -12,20 +12,24 @@ import onnx
 import pytest
 from conftest import MODELS, Learned, assert_published, entries_of, files, record
 
-from keystroke.data import UserID, read_typings
-from keystroke.manifest import (
-    TYPING,
-    describe,
-    describe_model,
-    describe_typing_model,
-    publish,
-)
-from keystroke.parity import Parity, open_session
-from keystroke.typing_model import as_times
-from keystroke.typing_parity import TypingParity, score_rows
+from keystroke.csv_format import UserID
+from keystroke.data import read_typings
+from keystroke.graphs.parity import Parity, open_session, predict
+from keystroke.manifest import ManifestError, describe, describe_model, publish
+from keystroke.models.table import MODELS as TABLE
 
-METRICS = {'trainingAccuracy': 0.5}
-PARITY = Parity(rows=20_010, label_differences=2, largest_probability_difference=None)
+RANKS = {'rank1': 0.5, 'rank5': 0.75, 'rank1STD': 0.1, 'folds': 8}
+METRICS = {
+    'trainingAccuracy': 0.5,
+    'repeatedStratified': RANKS,
+    'leaveOneRepetitionOut': {
+        **RANKS,
+        **dict.fromkeys(('pooledEER', 'averageEER', 'frrAtFar1', 'frrAtFar01'), 0.1),
+        'cmc': [0.5, 0.6],
+        'det': [[0.0, 1.0], [1.0, 0.0]],
+    },
+}
+PARITY = Parity(rows=20_010, label_differences=2, largest_score_difference=None)
 
 
 def manifest_of(learned: Learned) -> dict[str, Any]:
@@ -35,21 +39,13 @@ def manifest_of(learned: Learned) -> dict[str, Any]:
             learned.estimators[name],
             learned.graphs[name],
             learned.classes,
-            learned.X,
+            learned.inputs,
             METRICS,
             PARITY,
         )
         for name in MODELS
     }
-    typing_model = describe_typing_model(
-        learned.typing_model,
-        learned.graphs[TYPING],
-        learned.classes,
-        learned.typings,
-        {'leaveOneRepetitionOut': {'rank1': 0.5}},
-        TypingParity(20_010, 0, 0.0001),
-    )
-    return describe(learned.typings, learned.classes, entries, typing_model)
+    return describe(learned.typings, learned.classes, entries)
 
 
 @pytest.fixture(scope='module')
@@ -159,7 +155,7 @@ def test_a_number_that_json_has_not_is_refused_before_anything_is_replaced(
 ) -> None:
     before = files(folder)
     manifest = manifest_of(other)
-    manifest['models']['RF']['metrics'] = {'trainingAccuracy': float('nan')}
+    manifest['models']['RF']['metrics'] = {**METRICS, 'trainingAccuracy': float('nan')}
     with pytest.raises(ValueError, match='not JSON compliant'):
         publish(folder, manifest, other.graphs)
     assert before.items() <= files(folder).items()
@@ -181,46 +177,46 @@ def test_the_manifest_is_strict_json_and_keeps_names_beyond_ascii(folder: Path) 
 @pytest.mark.parametrize('name', MODELS)
 def test_golden_rows_expect_what_predict_says(folder: Path, named: Learned, name: str) -> None:
     golden = assert_published(folder)['models'][name]['golden']
-    rows = np.array([row['features'] for row in golden], dtype=np.float32)
-    assert rows.shape == (5, 8)
-    # Through JSON and back every feature is the same float32, and each row one of the data.
-    assert all((row == named.X).all(axis=1).any() for row in rows)
+    data = named.inputs[TABLE[name].input]
+    rows = np.array([row['input'] for row in golden], dtype=data.dtype)
+    assert rows.shape == (5, data.shape[1])
+    # Through JSON and back every number is the same, and each row one of the data.
+    assert all((row == data).all(axis=1).any() for row in rows)
     assert len(np.unique(rows, axis=0)) == 5
     labels = named.estimators[name].predict(rows)
     assert [row['userID'] for row in golden] == [named.classes[label] for label in labels]
 
 
-def test_the_typing_models_golden_rows_give_its_answers_in_onnx(
-    folder: Path, named: Learned
-) -> None:
-    entry = assert_published(folder)['typingModel']
+@pytest.mark.parametrize('name', MODELS)
+def test_golden_rows_give_their_answers_in_onnx(folder: Path, named: Learned, name: str) -> None:
+    entry = assert_published(folder)['models'][name]
     session = open_session(onnx.load(folder / entry['file']))
-    press, release = (
-        np.array([row[key] for row in entry['golden']]) for key in ('press', 'release')
-    )
-    assert press.shape == release.shape == (5, named.typings.keys)
-    assert all((row == named.typings.press).all(axis=1).any() for row in press)
-    scores = score_rows(session, as_times(press, release))
-    for row, found in zip(entry['golden'], scores, strict=True):
-        assert named.classes[found.argmax()] == row['userID']
-        assert found.max() == pytest.approx(row['score'], abs=1e-3)
+    rows = [row['input'] for row in entry['golden']]
+    found, scores = predict(session, np.array(rows, dtype=named.inputs[TABLE[name].input].dtype))
+    for row, label, each in zip(entry['golden'], found, scores, strict=True):
+        assert named.classes[label] == row['userID']
+        assert each[label] == pytest.approx(row['score'], abs=1e-3)
 
 
-def test_the_typing_models_entry_says_how_it_is_asked_and_read(
-    folder: Path, named: Learned
-) -> None:
-    entry = assert_published(folder)['typingModel']
+@pytest.mark.parametrize('name', MODELS)
+def test_a_graph_reads_what_its_entry_says(folder: Path, named: Learned, name: str) -> None:
+    entry = assert_published(folder)['models'][name]
     session = open_session(onnx.load(folder / entry['file']))
-    for said, found in [
-        (entry['input'], session.get_inputs()),
-        (entry['outputs'][0], session.get_outputs()),
-    ]:
-        (tensor,) = found
-        kinds = {'float64': 'tensor(double)', 'float32': 'tensor(float)'}
-        assert tensor.name == said['name']
-        assert tensor.type == kinds[said['type']]
-        assert tensor.shape[1] == said['shape'][1]
-    assert entry['input']['shape'] == [None, 2 * named.typings.keys]
+    (tensor,) = session.get_inputs()
+    columns, kind = {
+        'features': (8, 'tensor(float)'),
+        'times': (2 * named.typings.keys, 'tensor(double)'),
+    }[entry['input']]
+    assert (tensor.name, tensor.type, tensor.shape[1]) == (entry['input'], kind, columns)
+    label, scores = session.get_outputs()
+    assert (label.name, label.type, label.shape) == ('label', 'tensor(int64)', [None])
+    assert (scores.name, scores.type) == ('scores', 'tensor(float)')
+    assert scores.shape[1] == len(named.classes)
+
+
+def test_the_typing_models_entry_says_how_its_scores_are_read(folder: Path, named: Learned) -> None:
+    entry = assert_published(folder)['models']['typing']
+    assert entry['input'] == 'times'
     assert entry['file'].startswith('typing-')
     assert (entry['falseAcceptanceRate'], entry['knownRejectionRate']) == (0.01, 0.05)
     assert [decision['typings'] for decision in entry['decisions']] == [1, 2, 3]
@@ -233,10 +229,26 @@ def test_the_typing_models_entry_says_how_it_is_asked_and_read(
     assert entry['parameters']['manhattan_weight'] == 0.25
 
 
+def test_a_manifest_that_the_server_would_refuse_is_not_published(
+    folder: Path, named: Learned
+) -> None:
+    before = files(folder)
+    spoilt = json.loads(json.dumps(manifest_of(named)))
+    spoilt['models']['RF']['metrics']['leaveOneRepetitionOut']['rank1'] = 1.5
+    expected = r'models\.RF\.metrics\.leaveOneRepetitionOut\.rank1: 1.5 is greater than'
+    with pytest.raises(ManifestError, match=expected):
+        publish(folder, spoilt, named.graphs)
+    spoilt = manifest_of(named)
+    del spoilt['models']['typing']['decisions']
+    with pytest.raises(ManifestError, match=r"models\.typing: 'decisions' is a required property"):
+        publish(folder, spoilt, named.graphs)
+    assert files(folder) == before
+
+
 def test_golden_rows_of_a_recording_shorter_than_five_are_all_of_it(tmp_path: Path) -> None:
     learned = Learned(read_typings(record(tmp_path / 'short.csv', {1: 2, 2: 2})))
     golden = manifest_of(learned)['models']['SVM']['golden']
-    assert [row['features'] for row in golden] == learned.X.tolist()
+    assert [row['input'] for row in golden] == learned.X.tolist()
 
 
 def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> None:
@@ -248,9 +260,8 @@ def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> 
         'features',
         'classes',
         'models',
-        'typingModel',
     ]
-    assert manifest['formatVersion'] == 2
+    assert manifest['formatVersion'] == 3
     offset = datetime.fromisoformat(manifest['createdAt']).utcoffset()
     assert offset is not None
     assert offset.total_seconds() == 0
@@ -289,16 +300,13 @@ def test_a_model_s_entry_says_what_it_is_and_how_good(
     assert entry['library']['name'] == library
     assert entry['opset'] == {'ai.onnx': 17, 'ai.onnx.ml': 3}
     assert entry['parameters']['random_state'] == 0
-    assert entry['input'] == {'name': 'features', 'type': 'float32', 'shape': [None, 8]}
-    assert entry['outputs'] == [
-        {'name': 'label', 'type': 'int64', 'shape': [None]},
-        {'name': 'scores', 'type': 'float32', 'shape': [None, 5]},
-    ]
+    assert entry['input'] == 'features'
     assert entry['metrics'] == METRICS
     assert entry['parity'] == {
         'rows': 20_010,
         'labelDifferences': 2,
-        'largestProbabilityDifference': None,
+        'largestScoreDifference': None,
+        'maxScoreDifference': {'SVM': None, 'RF': 1e-5, 'XGB': 1e-5}[name],
     }
 
 

@@ -1,14 +1,16 @@
 import type { Static } from 'typebox'
-import type * as schemas from '../src/schemas.js'
+import type { UserID } from '../src/schemas/common.js'
+import type { Features } from '../src/schemas/features.js'
+import type { ModelsReply } from '../src/schemas/manifest.js'
+import type { ClassifierName, PredictReply } from '../src/schemas/predict.js'
+import type { IdentifyReply, VerifyReply } from '../src/schemas/recognize.js'
 import type { Typing } from './recorder.ts'
 
-export type Card = Static<typeof schemas.ModelsReply>
-export type Features = schemas.Features
-export type Identification = Static<typeof schemas.IdentifyReply>
-export type ModelName = schemas.ModelName
-export type Prediction = schemas.PredictReply
-export type UserID = schemas.UserID
-export type Verification = Static<typeof schemas.VerifyReply>
+export type Card = Static<typeof ModelsReply>
+export type Identification = Static<typeof IdentifyReply>
+export type Prediction = PredictReply
+export type Verification = Static<typeof VerifyReply>
+export type { ClassifierName, Features, UserID }
 
 /** Candidates that are asked for and shown. */
 const TOP = 5
@@ -46,7 +48,7 @@ export class Service {
     return this.#post('features', typing)
   }
 
-  async predict(Model: ModelName, features: Features): Promise<Prediction> {
+  async predict(Model: ClassifierName, features: Features): Promise<Prediction> {
     return this.#post(`predict?top=${TOP}`, { Model, ...features })
   }
 
@@ -59,7 +61,7 @@ export class Service {
   }
 
   /** @returns the answer, a CSV */
-  async predictCsv(Model: ModelName, csv: string, signal: AbortSignal): Promise<string> {
+  async predictCsv(Model: ClassifierName, csv: string, signal: AbortSignal): Promise<string> {
     const headers = { 'content-type': 'text/csv' }
     return (
       await this.#call(`predict/batch?Model=${Model}`, { method: 'POST', headers, body: csv, signal })

@@ -1,4 +1,4 @@
-import type { ModelName, Service } from './api.ts'
+import type { ClassifierName, Service } from './api.ts'
 import { parse, RowCutter, stringify } from './csv.ts'
 import { byId, find, html, table } from './dom.ts'
 import { download } from './download.ts'
@@ -38,7 +38,7 @@ export function showBatch(service: Service): void {
     const { signal } = stopping
     const tally = new Tally()
     answers = []
-    const asked = model.value as ModelName
+    const asked = model.value as ClassifierName
     answersName = `${chosen.name.replace(/\.[^.]*$/, '')}-${asked}.csv`
     result.hidden = true
     status.textContent = `Asking ${asked} about ${chosen.name} …`
@@ -108,7 +108,7 @@ export function showBatch(service: Service): void {
  */
 async function* askPieces(
   service: Service,
-  model: ModelName,
+  model: ClassifierName,
   file: File,
   signal: AbortSignal,
   onSent: (bytes: number) => void

@@ -1,4 +1,4 @@
-import type { Card, Identification, ModelName, Prediction, Service, UserID } from './api.ts'
+import type { Card, ClassifierName, Identification, Prediction, Service, UserID } from './api.ts'
 import { byId, find, html } from './dom.ts'
 import { TypingField } from './field.ts'
 import { number, percent } from './numbers.ts'
@@ -7,7 +7,7 @@ import type { Typing } from './recorder.ts'
 /** As many as the service reads together. */
 const TYPINGS_MAX = 10
 
-const NAMES: Record<ModelName, string> = { SVM: 'SVM', RF: 'Random forest', XGB: 'Boosted trees' }
+const NAMES: Record<ClassifierName, string> = { SVM: 'SVM', RF: 'Random forest', XGB: 'Boosted trees' }
 
 /** The view that tells who typed. */
 export function showRecognize(service: Service, card: Card): void {
@@ -34,7 +34,7 @@ export function showRecognize(service: Service, card: Card): void {
     field.say('Clean. Asking the models …')
     try {
       const features = await service.computeFeatures(typing)
-      const names = Object.keys(NAMES) as ModelName[]
+      const names = Object.keys(NAMES) as ClassifierName[]
       const [identification, ...predictions] = await Promise.all([
         service.identify(typings),
         ...names.map((model) => service.predict(model, features))
@@ -72,7 +72,7 @@ export function showRecognize(service: Service, card: Card): void {
     find(result, '[data-candidates]', HTMLElement).replaceChildren(
       ...Candidates.map(({ UserID, Probability }) => bar(UserID, Probability, percent(Probability)))
     )
-    const { rank1 } = card.typingModel.metrics.leaveOneRepetitionOut
+    const { rank1 } = card.models.typing.metrics.leaveOneRepetitionOut
     const note = html(
       'li',
       { class: 'hint' },
@@ -120,7 +120,7 @@ export function showRecognize(service: Service, card: Card): void {
       const { UserID, Match, Score, Threshold } = await service.verify(readUserID(claim.value, type), typings)
       if (turn !== asked) return
       const verdict = Match ? `Yes, this looks like ${UserID}` : `No, this does not look like ${UserID}`
-      const far = percent(card.typingModel.falseAcceptanceRate)
+      const far = percent(card.models.typing.falseAcceptanceRate)
       const how = `Evidence ${number(Score, 1)}, and ${number(Threshold, 1)} is asked for: set so that about ${far} of strangers’ claims pass.`
       answer(verifyForm, verdict, how, Match ? 'good' : 'bad')
       showScale(find(verifyForm, '[data-scale]', HTMLElement), Score, Threshold)

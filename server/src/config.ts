@@ -1,6 +1,6 @@
 import envSchema from 'env-schema'
 import Type, { type Static } from 'typebox'
-import { isLoopback } from './authentication.ts'
+import { isLoopback } from './http/authentication.ts'
 
 /** What the service can be told, and the only place that says so; every name is an environment variable. */
 export const ConfigSchema = Type.Object({

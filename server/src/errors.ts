@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import createError, { type FastifyError } from '@fastify/error'
-import type { ErrorReply } from './schemas.ts'
+import type { ErrorReply } from './schemas/error.ts'
 
 /** Fastify's own code for a media type that it does not read. */
 export const MEDIA_TYPE_CODE = 'FST_ERR_CTP_INVALID_MEDIA_TYPE'

@@ -2,9 +2,9 @@ import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
-import { Health } from './health.ts'
-import { ModelsError } from './manifest.ts'
-import { loadModels } from './models.ts'
+import { Health } from './http/health.ts'
+import { loadModels } from './models/load.ts'
+import { ModelsError } from './models/manifest.ts'
 
 /** Longest that requests under way may take once the process stops listening, ms. */
 const GRACE = 10_000

@@ -1,8 +1,8 @@
 import { request } from 'node:http'
 import t from 'tap'
 import { buildApp } from '../src/app.ts'
-import { loadModels, type Models } from '../src/models.ts'
-import { MODEL_NAMES } from '../src/schemas.ts'
+import { loadModels, type Models } from '../src/models/load.ts'
+import { CLASSIFIER_NAMES } from '../src/schemas/predict.ts'
 import { folder, REQUEST, readyApp } from './fixtures.ts'
 
 t.test('before the models are loaded the service is alive and not ready', async (t) => {
@@ -47,7 +47,7 @@ t.test('a service that closes with more requests waiting than a run takes answer
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const answers = Array.from({ length: 200 }, async (_, i) => {
-    const body = JSON.stringify({ ...REQUEST, Model: MODEL_NAMES[i % 3] })
+    const body = JSON.stringify({ ...REQUEST, Model: CLASSIFIER_NAMES[i % 3] })
     const reply = await fetch(`${url}/predict`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -59,7 +59,7 @@ t.test('a service that closes with more requests waiting than a run takes answer
   await app.close()
   t.same(
     await Promise.all(answers),
-    answers.map((_, i) => [200, MODEL_NAMES[i % 3]])
+    answers.map((_, i) => [200, CLASSIFIER_NAMES[i % 3]])
   )
 })
 
@@ -113,7 +113,7 @@ t.test('a method that a path does not take is 405, and names those that it takes
 t.test('a fault of ours is 500, says nothing of the inside, and is logged', async (t) => {
   const lines: string[] = []
   const broken = {
-    batchers: {
+    byName: {
       get RF() {
         throw new Error('password hunter2 at /secret/path')
       }

@@ -8,8 +8,8 @@ import { setTimeout } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { ROOT } from '../../scripts/processes.ts'
 import { within } from '../../scripts/wait.ts'
-import { readManifest } from '../src/manifest.ts'
-import { SERIES } from '../src/schemas.ts'
+import { goldenRequest } from '../src/models/golden.ts'
+import { readManifest } from '../src/models/manifest.ts'
 import { folder } from './fixtures.ts'
 
 interface Service {
@@ -88,9 +88,7 @@ const DRAIN_SECONDS = 8
 
 test('a service that is told to end', async (t) => {
   const models = folder('sample')
-  const row = (await readManifest(models)).models.RF.golden[0]!.features
-  const timings = SERIES.map((series, i) => [series, { Mean: row[2 * i], STD: row[2 * i + 1] }])
-  const body = JSON.stringify({ Model: 'RF', ...Object.fromEntries(timings) })
+  const body = JSON.stringify(goldenRequest(await readManifest(models), 'RF').body)
 
   await t.test(
     'is not ready at once, serves on while the load balancer notices, and ends: no request fails',

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from keystroke.data import read_typings
-from keystroke.protocols import first_and_last, sample_of, typing_model
-from keystroke.rates import summarize
+from keystroke.evaluation.answers import summarize
+from keystroke.evaluation.folds import first_and_last
+from keystroke.evaluation.recognizers import sample_of, typing_model
 
 
 def main(csv: str, folder: Path) -> None:

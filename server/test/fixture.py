@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
-from keystroke import evaluate, manifest
-from keystroke.data import Typings, read_typings
-from keystroke.export import export
-from keystroke.features import as_model_input, compute_features
-from keystroke.models import ESTIMATORS, encode_users, fit, scores
-from keystroke.parity import Parity
-from keystroke.protocols import sample_of
-from keystroke.protocols import typing_model as answer
-from keystroke.rates import card
-from keystroke.typing_export import export_typing_model
-from keystroke.typing_model import TypingModel, as_times, evidence, probabilities
-from keystroke.typing_parity import TypingParity
+from keystroke import manifest
+from keystroke.data import Typings, encode_users, read_typings
+from keystroke.evaluation.answers import Answers, card
+from keystroke.evaluation.rates import summarize_ranks
+from keystroke.features import compute_features
+from keystroke.graphs.export import export
+from keystroke.graphs.parity import Parity
+from keystroke.models.decisions import evidence, probabilities
+from keystroke.models.table import CLASSIFIERS, MODELS, fit, model_inputs
+from keystroke.models.timings import as_times
+from keystroke.models.typing_model import TypingModel
 
 JOINTLY = ((1, 0), (1, 7), (2, 0), (2, 8), (1, -1))
 """Typings of one person, read together: how many, from which row on."""
@@ -35,34 +35,28 @@ def main(csv: str, folder: Path) -> None:
     """Fit the four models on a CSV, publish them, and write what they answer for its own rows."""
     typings = read_typings(csv)
     features = compute_features(typings.press, typings.release)
-    X = as_model_input(features)
+    inputs = model_inputs(typings.press, typings.release)
     classes, y = encode_users(typings.users)
-    fitted = {name: fit(name, X, y) for name in ESTIMATORS}
-    typing_model = TypingModel().fit(as_times(typings.press, typings.release), y)
+    fitted = {name: fit(name, inputs, y) for name in MODELS}
+    typing_model = fitted['typing']
     graphs = {name: export(name, model) for name, model in fitted.items()}
-    graphs[manifest.TYPING] = export_typing_model(typing_model)
 
     entries = {}
     for name, model in fitted.items():
-        rates = evaluate.summarize_ranks([evaluate.rank(model, X, y)] * 2)
+        named = model.predict(inputs[MODELS[name].input])
+        scores = MODELS[name].scores(model, inputs[MODELS[name].input])
+        answers = Answers(
+            y, scores, scores, named, None if name == 'SVM' else softmax(scores, axis=1)
+        )
         metrics = {
-            'trainingAccuracy': float((model.predict(X) == y).mean()),
-            'repeatedStratified': rates,
-            'leaveOneRepetitionOut': rates,
+            'trainingAccuracy': float((named == y).mean()),
+            'repeatedStratified': summarize_ranks([answers.ranks] * 2),
+            'leaveOneRepetitionOut': card([answers] * 2),
         }
         entries[name] = manifest.describe_model(
-            name, model, graphs[name], classes, X, metrics, Parity(0, 0, None)
+            name, model, graphs[name], classes, inputs, metrics, Parity(0, 0, None)
         )
-    sample = sample_of(typings)
-    typing_entry = manifest.describe_typing_model(
-        typing_model,
-        graphs[manifest.TYPING],
-        classes,
-        typings,
-        {'leaveOneRepetitionOut': card([answer(sample, sample)] * 2)},
-        TypingParity(0, 0, 0.0),
-    )
-    manifest.publish(folder, manifest.describe(typings, classes, entries, typing_entry), graphs)
+    manifest.publish(folder, manifest.describe(typings, classes, entries), graphs)
 
     said: dict[str, Any] = {
         'classes': classes,
@@ -74,8 +68,10 @@ def main(csv: str, folder: Path) -> None:
         'best': {},
         **ask_typing_model(typing_model, typings, classes),
     }
-    for name, model in fitted.items():
-        of_each = scores(model, X)
+    for name in CLASSIFIERS:
+        model = fitted[name]
+        X = inputs['features']
+        of_each = MODELS[name].scores(model, X)
         order = np.argsort(-of_each, axis=1, kind='stable')[:, :5]
         said['users'][name] = [classes[label] for label in model.predict(X)]
         said['best'][name] = [

@@ -8,8 +8,12 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/processes.ts'
 import { buildApp } from '../src/app.ts'
-import { loadModels } from '../src/models.ts'
-import type { Features, ModelName, Typing, UserID } from '../src/schemas.ts'
+import { loadModels } from '../src/models/load.ts'
+import type { UserID } from '../src/schemas/common.ts'
+import { EXAMPLE_FEATURES, type Features } from '../src/schemas/features.ts'
+import type { ClassifierName } from '../src/schemas/predict.ts'
+import type { Typing } from '../src/schemas/typing.ts'
+import { toFeatures } from '../src/typings/rows.ts'
 
 const CACHE = join(ROOT, 'node_modules', '.cache', 'keystroke')
 
@@ -33,8 +37,8 @@ export interface Oracle {
   press: number[][]
   release: number[][]
   features: number[][]
-  users: Record<ModelName, UserID[]>
-  best: Record<ModelName, { UserID: UserID; Score: number }[][]>
+  users: Record<ClassifierName, UserID[]>
+  best: Record<ClassifierName, { UserID: UserID; Score: number }[][]>
   classes: UserID[]
   /** What the typing model says of some typings, read together. */
   typingModel: {
@@ -106,10 +110,11 @@ export function folder(name: FixtureName): string {
   const string = CSVS[name].replace(/csv$/, 'txt')
   if (existsSync(string)) digest.update(readFileSync(string))
   const sources = join(ROOT, 'notebook', 'keystroke')
-  for (const file of readdirSync(sources).sort()) {
+  for (const file of (readdirSync(sources, { recursive: true }) as string[]).sort()) {
     if (file.endsWith('.py')) digest.update(readFileSync(join(sources, file)))
   }
   for (const file of [
+    'models/manifest.schema.json',
     'notebook/requirements.txt',
     'server/test/fixture.py',
     'server/test/first_and_last.py'
@@ -133,36 +138,13 @@ export async function readyApp(name: FixtureName = 'sample') {
 }
 
 /** The challenge's own example of a request. */
-export const REQUEST = {
-  Model: 'RF',
-  HT: { Mean: 48.43, STD: 23.34 },
-  PPT: { Mean: 120.43, STD: 37.41 },
-  RRT: { Mean: 124.43, STD: 45.34 },
-  RPT: { Mean: 132.56, STD: 47.12 }
-}
+export const REQUEST = { Model: 'RF', ...EXAMPLE_FEATURES }
 
 export function typing(from: Oracle, row: number): Typing {
   return { Press: from.press[row]!, Release: from.release[row]! }
 }
 
 /** A row of the oracle's features in the form of a request. */
-export function features(from: Oracle, row: number): Features {
-  const [a, b, c, d, e, f, g, h] = from.features[row] as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number
-  ]
-  return {
-    HT: { Mean: a, STD: b },
-    PPT: { Mean: c, STD: d },
-    RRT: { Mean: e, STD: f },
-    RPT: { Mean: g, STD: h }
-  }
-}
+export const features = (from: Oracle, row: number): Features => toFeatures(from.features[row]!)
 
 await Promise.all(here().map(prepareFixture))

@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { ROOT } from '../../scripts/processes.ts'
-import type { Manifest } from '../src/schemas.ts'
+import type { Manifest } from '../src/schemas/manifest.ts'
 import { csv, folder } from './fixtures.ts'
 
 interface Run {

@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { computeFeatures } from '../features.ts'
-import { ERROR_REPLIES, FeaturesSchema, TypingSchema } from '../schemas.ts'
-import { checkTyping } from '../typing.ts'
+import { ERROR_REPLIES } from '../schemas/error.ts'
+import { FeaturesSchema } from '../schemas/features.ts'
+import { TypingSchema } from '../schemas/typing.ts'
+import { checkTyping } from '../typings/check.ts'
+import { computeFeatures } from '../typings/features.ts'
 
 export const featuresRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(

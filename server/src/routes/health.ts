@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Health } from '../health.ts'
-import { HealthReply } from '../schemas.ts'
+import type { Health } from '../http/health.ts'
+import { HealthReply } from '../schemas/health.ts'
 
 /** OpenAPI's word for: no key needed. */
 const OPEN: never[] = []

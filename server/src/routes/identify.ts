@@ -1,15 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Models } from '../models.ts'
-import { identify, verify } from '../recognize.ts'
+import type { Models } from '../models/load.ts'
+import { identify, recognizerOf, verify } from '../models/recognize.ts'
+import { ERROR_REPLIES } from '../schemas/error.ts'
 import {
-  ERROR_REPLIES,
   IdentifyQuery,
   IdentifyReply,
   IdentifyRequest,
   VerifyReply,
   VerifyRequest
-} from '../schemas.ts'
-import { checkTypings } from '../typing.ts'
+} from '../schemas/recognize.ts'
+import { checkTypings } from '../typings/check.ts'
 
 /** Candidates that are given unless the query says otherwise. */
 const TOP = 5
@@ -33,9 +33,8 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
       }
     },
     ({ body, query, raw }) => {
-      const { typing, manifest } = models()
-      checkTypings(body.Typings, manifest.dataset.keys)
-      return identify(typing, body.Typings, query.top ?? TOP, () => raw.socket.destroyed)
+      checkTypings(body.Typings, models().manifest.dataset.keys)
+      return identify(recognizerOf(models()), body.Typings, query.top ?? TOP, () => raw.socket.destroyed)
     }
   )
 
@@ -53,9 +52,8 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
       }
     },
     ({ body, raw }) => {
-      const { typing, manifest } = models()
-      checkTypings(body.Typings, manifest.dataset.keys)
-      return verify(typing, body.Typings, body.UserID, () => raw.socket.destroyed)
+      checkTypings(body.Typings, models().manifest.dataset.keys)
+      return verify(recognizerOf(models()), body.Typings, body.UserID, () => raw.socket.destroyed)
     }
   )
 }

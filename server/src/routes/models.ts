@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Models } from '../models.ts'
-import { ERROR_REPLIES, ModelsReply } from '../schemas.ts'
+import type { Models } from '../models/load.ts'
+import { ERROR_REPLIES } from '../schemas/error.ts'
+import { ModelsReply } from '../schemas/manifest.ts'
 
 export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (app, { models }) => {
   app.get(

@@ -2,18 +2,13 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
 import { errors } from '../errors.ts'
-import { unsupportedType } from '../media-type.ts'
-import type { Models } from '../models.ts'
-import { type Prediction, predict } from '../predict.ts'
-import { predictCsv } from '../predict-csv.ts'
-import {
-  BatchQuery,
-  BatchReply,
-  BatchRequest,
-  ERROR_REPLIES,
-  EXAMPLE_TYPING,
-  MODEL_NAMES
-} from '../schemas.ts'
+import { unsupportedType } from '../http/media-type.ts'
+import type { Models } from '../models/load.ts'
+import { type Prediction, predictAll } from '../models/predict.ts'
+import { predictCsv } from '../models/predict-csv.ts'
+import { ERROR_REPLIES } from '../schemas/error.ts'
+import { BatchQuery, BatchReply, BatchRequest, CLASSIFIER_NAMES } from '../schemas/predict.ts'
+import { EXAMPLE_TYPING } from '../schemas/typing.ts'
 
 const EXAMPLE_CSV = [
   EXAMPLE_TYPING.Press.map((_, key) => `press-${key},release-${key}`),
@@ -68,7 +63,7 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
       const { body, query } = request
       if (body instanceof Readable) {
         if (query.Model === undefined) {
-          throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${MODEL_NAMES.join(', ')}`)
+          throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${CLASSIFIER_NAMES.join(', ')}`)
         }
         const { manifest, byName } = models()
         const answer = await predictCsv(body, manifest.dataset.keys, byName[query.Model])
@@ -82,24 +77,21 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
         const { Model } = requests[other]!
         throw new errors.BATCH_MODEL(`is ${query.Model} and body[${other}].Model ${Model}; leave one out`)
       }
-      return predictAll(models(), requests, query.top)
+      return answerAll(models(), requests, query.top)
     }
   )
 }
 
-/** Each model runs once over its own requests; answers go back to where their requests stand. */
-async function predictAll(
+/** Each model runs once over its own requests; answers are in the order of the requests. */
+async function answerAll(
   { byName }: Models,
   requests: Static<typeof BatchRequest>,
   top?: number
 ): Promise<Static<typeof BatchReply>> {
   const answers = new Map<object, Prediction>()
-  for (const name of MODEL_NAMES) {
+  for (const name of CLASSIFIER_NAMES) {
     const own = requests.filter(({ Model }) => Model === name)
-    const predictions = await predict(
-      byName[name],
-      own.map((features) => ({ features, top }))
-    )
+    const predictions = await predictAll(byName[name], own, top)
     for (const [i, request] of own.entries()) answers.set(request, predictions[i]!)
   }
   return requests.map((request) => ({ ...answers.get(request)!, Model: request.Model }))

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Models } from '../models.ts'
-import { ERROR_REPLIES, PredictQuery, PredictReply, PredictRequest } from '../schemas.ts'
+import type { Models } from '../models/load.ts'
+import { predict } from '../models/predict.ts'
+import { ERROR_REPLIES } from '../schemas/error.ts'
+import { PredictQuery, PredictReply, PredictRequest } from '../schemas/predict.ts'
 
 export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (app, { models }) => {
   app.post(
@@ -16,8 +18,8 @@ export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> 
       }
     },
     async ({ body, query, raw }) => {
-      const question = { features: body, top: query.top }
-      const prediction = await models().batchers[body.Model].ask(question, () => raw.socket.destroyed)
+      const model = models().byName[body.Model]
+      const prediction = await predict(model, body, query.top, () => raw.socket.destroyed)
       return { ...prediction, Model: body.Model }
     }
   )

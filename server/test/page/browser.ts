@@ -2,7 +2,7 @@
 import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { startBrowser } from '../../../scripts/browser.ts'
-import type { Typing } from '../../src/schemas.ts'
+import type { Typing } from '../../src/schemas/typing.ts'
 
 /** Start a browser; it is closed after the test. */
 export async function openBrowser(t: Test): Promise<Browser> {

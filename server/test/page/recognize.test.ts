@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { withoutBrowser } from '../../../scripts/browser.ts'
 import { buildApp } from '../../src/app.ts'
-import { loadModels } from '../../src/models.ts'
-import type { Typing } from '../../src/schemas.ts'
+import { loadModels } from '../../src/models/load.ts'
+import type { Typing } from '../../src/schemas/typing.ts'
 import { folder, oracle, readyApp, typing } from '../fixtures.ts'
 import { openBrowser, openPage, type Typist } from './browser.ts'
 
@@ -67,8 +67,8 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
         predicted.Candidates.map(({ UserID }: { UserID: number }) => `${UserID}`)
       )
     }
-    const { models, typingModel } = (await app.inject('/models')).json()
-    for (const { metrics } of [typingModel, ...Object.values<typeof typingModel>(models)]) {
+    const { models } = (await app.inject('/models')).json()
+    for (const { metrics } of Object.values<typeof models.RF>(models)) {
       const rank1 = `${Math.round(100 * metrics.leaveOneRepetitionOut.rank1)}`
       t.match(await text('#recognize'), rank1, 'its rate on typings left out stands beside')
     }

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { withoutBrowser } from '../../../scripts/browser.ts'
 import { ROOT } from '../../../scripts/processes.ts'
 import { buildApp } from '../../src/app.ts'
-import type { Typing } from '../../src/schemas.ts'
+import type { Typing } from '../../src/schemas/typing.ts'
 import { openBrowser, openPage, type Typist } from './browser.ts'
 
 const app = await buildApp({ models: new Promise(() => {}) })

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { computeFeatures } from '../../src/features.ts'
-import { MODEL_NAMES } from '../../src/schemas.ts'
+import { CLASSIFIER_NAMES } from '../../src/schemas/predict.ts'
+import { computeFeatures } from '../../src/typings/features.ts'
 import { oracle, readyApp, typing } from '../fixtures.ts'
 
 const app = await readyApp()
@@ -15,7 +15,7 @@ t.test('the answer, with a Model, is a request to /predict, and names whom Pytho
     const response = await post('/features', typing(python, row))
     t.equal(response.statusCode, 200)
     t.same(response.json(), computeFeatures(typing(python, row)))
-    for (const Model of MODEL_NAMES) {
+    for (const Model of CLASSIFIER_NAMES) {
       const { UserID } = (await post('/predict', { Model, ...(response.json() as object) })).json()
       t.equal(UserID, python.users[Model][row])
     }

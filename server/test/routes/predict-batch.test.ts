@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { MODEL_NAMES } from '../../src/schemas.ts'
+import { CLASSIFIER_NAMES } from '../../src/schemas/predict.ts'
 import { csv, type FixtureName, features, oracle, REQUEST, readyApp, withoutChallenge } from '../fixtures.ts'
 
 const app = await readyApp()
@@ -38,7 +38,7 @@ const rows = lines.slice(1)
 t.test('a JSON array is answered in its order, each request by its own model', async (t) => {
   const python = oracle('sample')
   const requests = Array.from({ length: 300 }, (_, row) => ({
-    Model: MODEL_NAMES[row % 3]!,
+    Model: CLASSIFIER_NAMES[row % 3]!,
     ...features(python, row)
   }))
   const response = await postJson(requests)
@@ -79,7 +79,7 @@ for (const name of ['sample', 'challenge'] as FixtureName[]) {
       const from = name === 'sample' ? address : await own.listen({ host: '127.0.0.1', port: 0 })
       if (own !== app) t.teardown(() => own.close())
       const python = oracle(name)
-      for (const Model of MODEL_NAMES) {
+      for (const Model of CLASSIFIER_NAMES) {
         const { status, type, text } = await postCsv(csv(name), `?Model=${Model}`, from)
         t.equal(status, 200)
         t.equal(type, 'text/csv; charset=utf-8')

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { MODEL_NAMES } from '../../src/schemas.ts'
+import { CLASSIFIER_NAMES } from '../../src/schemas/predict.ts'
 import { type FixtureName, features, oracle, REQUEST, readyApp, withoutChallenge } from '../fixtures.ts'
 
 const app = await readyApp()
@@ -11,7 +11,7 @@ function post(payload: string | object, contentType = 'application/json', url = 
 }
 
 t.test('the challenge’s sample is answered with UserID and Model, by each model', async (t) => {
-  for (const Model of MODEL_NAMES) {
+  for (const Model of CLASSIFIER_NAMES) {
     const response = await post({ ...REQUEST, Model })
     t.equal(response.statusCode, 200)
     t.match(response.headers['content-type'], 'application/json')
@@ -40,7 +40,7 @@ for (const name of ['sample', 'challenge'] as FixtureName[]) {
       t.teardown(() => listening.close())
       const address = await listening.listen({ host: '127.0.0.1', port: 0 })
       const python = oracle(name)
-      for (const Model of MODEL_NAMES) {
+      for (const Model of CLASSIFIER_NAMES) {
         const found: unknown[] = []
         for (const row of python.features.keys()) {
           const response = await fetch(`${address}/predict`, {

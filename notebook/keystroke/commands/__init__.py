@@ -1,0 +1,1 @@
+"""What ``npm run train`` and ``npm run evaluate`` run."""

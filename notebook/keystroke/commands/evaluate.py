@@ -1,0 +1,85 @@
+"""Say how good recognition is on a CSV: ``npm run evaluate -- path/to.csv``.
+
+Tables on standard output, progress on standard error, plots and ``evaluation.json`` in a folder.
+A file in the format of Killourhy and Maxion's benchmark runs that benchmark's protocol instead.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from keystroke import figures
+from keystroke.csv_rows import DataError
+from keystroke.data import read_typings, require_trainable
+from keystroke.evaluation import cmu
+from keystroke.evaluation.report import evaluate, run_benchmark
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+SAMPLE = ROOT / 'data' / 'sample.csv'
+
+
+RESULTS = ROOT / 'evaluation'
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Evaluate; return the process's exit code, 1 with one sentence on stderr where it failed."""
+    parser = argparse.ArgumentParser(prog='npm run evaluate --', description=__doc__.split('\n')[0])
+    parser.add_argument(
+        'csv', nargs='?', type=Path, default=SAMPLE, help='recorded typings, or the benchmark file'
+    )
+    parser.add_argument('--out', type=Path, default=RESULTS, help='folder for plots and JSON')
+    options = parser.parse_args(arguments)
+    mpl.use('agg')
+    figures.use_style()
+    try:
+        if cmu.is_benchmark(options.csv):
+            results = run_benchmark(cmu.read_benchmark(options.csv))
+            plots: dict[str, Figure] = {}
+        else:
+            typings = read_typings(options.csv)
+            require_trainable(typings)
+            results, plots = evaluate(typings)
+    except DataError as error:
+        print(f'Not evaluated: {error}.', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('Interrupted; nothing was written.', file=sys.stderr)
+        return 130
+    save(options.out, results, plots)
+    return 0
+
+
+def save(folder: Path, results: dict[str, Any], plots: dict[str, Figure]) -> None:
+    """Write results as JSON and plots as PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(as_json(results), indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / 'evaluation.json').write_text(text + '\n', encoding='utf-8')
+    for name, figure in plots.items():
+        figure.savefig(folder / name)
+        plt.close(figure)
+    print(f'\nWritten to {folder}: evaluation.json{"".join(f", {name}" for name in plots)}')
+
+
+def as_json(value: Any) -> Any:
+    """Turn arrays into lists and NaN, for which JSON has no number, into None."""
+    if isinstance(value, np.ndarray):
+        return as_json(value.tolist())
+    if isinstance(value, Mapping):
+        return {key: as_json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(entry) for entry in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+if __name__ == '__main__':
+    sys.exit(main())

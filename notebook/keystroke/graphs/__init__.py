@@ -1,0 +1,1 @@
+"""The four models as ONNX graphs that answer as Python does."""

@@ -1,0 +1,1 @@
+"""The four models, and what they are fitted with."""

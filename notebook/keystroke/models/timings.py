@@ -1,0 +1,63 @@
+"""The robust log timings that the typing model reads, made of raw times."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LOG_OFFSET = 20.0
+"""ms added before the logarithm, so that a few ms of a short time do not count as much as half."""
+
+
+RPT_UNIT = 50.0
+"""ms within which release-press times, which may be negative, are nearly linear."""
+
+
+def as_times(press: NDArray[np.int64], release: NDArray[np.int64]) -> Floats:
+    """Interleave press and release times, as the columns of the CSV are.
+
+    Parameters
+    ----------
+    press, release : ndarray of int64, shape (N, K)
+        Times in ms.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, 2K)
+        Exact: float64 holds whole numbers up to 2**53.
+
+    Examples
+    --------
+    >>> as_times(np.array([[0, 100]]), np.array([[80, 190]]))
+    array([[  0.,  80., 100., 190.]])
+    """
+    return np.stack([press, release], axis=2).reshape(len(press), -1).astype(np.float64)
+
+
+def log_timings(times: Floats) -> Floats:
+    """Take the four timings of each typing and compress them, so that a factor counts, not ms.
+
+    Parameters
+    ----------
+    times : ndarray of float64, shape (N, 2K) or (N, 2K - 1)
+        press-0, release-0, ..., in ms on any clock. Without the last key's release, which a page
+        that is left on pressing Enter never sees, it is K - 1 hold times and so on.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, 4K - 3) for 2K columns
+        HT, PPT, RRT as log(max(t, 0) + 20 ms), RPT as sign(t) log(1 + |t| / 50 ms).
+    """
+    press, release = times[:, 0::2], times[:, 1::2]
+    held = release.shape[1]
+    positive = np.hstack(
+        [release - press[:, :held], np.diff(press, axis=1), np.diff(release, axis=1)]
+    )
+    between = press[:, 1:] - release[:, : press.shape[1] - 1]
+    return np.hstack(
+        [
+            np.log(np.maximum(positive, 0) + LOG_OFFSET),
+            np.sign(between) * np.log1p(np.abs(between) / RPT_UNIT),
+        ]
+    )

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compileCheck } from '../schemas/check.ts'
+import { FEATURE_NAMES } from '../schemas/features.ts'
+import { FORMAT_VERSION, type Manifest, ManifestSchema, type ModelName } from '../schemas/manifest.ts'
+
+const findFault = compileCheck(ManifestSchema, 'manifest')
+
+/** Models that cannot be served; the message is one sentence that says what to do. */
+export class ModelsError extends Error {
+  override name = 'ModelsError'
+}
+
+/**
+ * Read and check `manifest.json`, without its model files.
+ *
+ * @throws ModelsError if it is missing, damaged, of another version or of other features
+ */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const path = join(folder, 'manifest.json')
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new ModelsError(`${path}: ${error}.`)
+    throw new ModelsError(`There is no ${path}; npm run train makes one.`)
+  }
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch {
+    throw new ModelsError(`${path} is damaged: it is not JSON; npm run train makes a new one.`)
+  }
+  const version = (document as { formatVersion?: unknown } | null)?.formatVersion
+  if (version !== FORMAT_VERSION) {
+    throw new ModelsError(
+      `${path} is of format version ${version}, and this server reads ${FORMAT_VERSION}; npm run train makes one.`
+    )
+  }
+  const fault = findFault(document)
+  if (fault !== undefined) throw new ModelsError(`${path} is damaged: ${fault}.`)
+  const manifest = document as Manifest
+  if (manifest.features.names.join() !== FEATURE_NAMES.join()) {
+    throw new ModelsError(
+      `${path} is of the features ${manifest.features.names}, and this server computes ${FEATURE_NAMES}.`
+    )
+  }
+  return manifest
+}
+
+/**
+ * Read a model's file and hold it against the manifest.
+ *
+ * @returns the ONNX file's bytes
+ * @throws ModelsError if it is missing or not the file that the manifest names
+ */
+export async function readModelFile(folder: string, name: ModelName, manifest: Manifest): Promise<Buffer> {
+  const entry = manifest.models[name]
+  const path = join(folder, entry.file)
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    throw new ModelsError(`The manifest names ${path}, which cannot be read: ${(error as Error).message}.`)
+  }
+  if (bytes.length !== entry.bytes) {
+    throw new ModelsError(`${path} has ${bytes.length} bytes, and the manifest says ${entry.bytes}.`)
+  }
+  if (createHash('sha256').update(bytes).digest('hex') !== entry.sha256) {
+    throw new ModelsError(`${path} is not the file that the manifest names: its SHA-256 differs.`)
+  }
+  return bytes
+}

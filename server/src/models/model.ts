@@ -1,0 +1,138 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { UserID } from '../schemas/common.ts'
+import type { Input } from '../schemas/manifest.ts'
+import { Batcher } from './batcher.ts'
+
+// ONNX Runtime's Linux and macOS packages otherwise report every session to their maker. Read when the first one is made.
+process.env.ORT_DISABLE_TELEMETRY = '1'
+
+/**
+ * Rows a run computes at most. onnxruntime-node computes on the main thread (microsoft/onnxruntime
+ * issue 19611), so this bounds how long all other requests wait: about 1 ms with the slowest model. More
+ * are no faster, as SVM's tensors of 110 users then outgrow a core's cache: it takes 25 to 50 us a row of
+ * 64, and 18 to 25 of 32. A worker thread would spare others this wait, for a copy of every answer and a
+ * second event loop: beside a CSV of 100,000 rows `npm run bench` finds no need of it.
+ */
+const MAX_ROWS_PER_RUN = 32
+
+/** Questions answered together; with this many, one more saves nothing, and the first have waited 1 ms. */
+const MAX_BATCH = 64
+
+/** How rows of each kind are written into a tensor. */
+const TENSORS = {
+  features: (rows: readonly Row[]) => fill(new Float32Array(count(rows)), rows),
+  times: (rows: readonly Row[]) => fill(new Float64Array(count(rows)), rows)
+} as const
+
+/** What a model reads of one typing: its 8 features, or press-0, release-0, press-1, ...; in ms. */
+export type Row = ArrayLike<number>
+
+/** Rows to be answered together. */
+export interface Question {
+  rows: readonly Row[]
+  /** Whether the scores of all users are wanted; labels cost less. */
+  wantsScores: boolean
+}
+
+/** What a model answers to one row. */
+export interface Answer {
+  UserID: UserID
+  /** Of each class, the higher the likelier; empty where they are not wanted. */
+  scores: Float32Array
+}
+
+/** One of the four models: an ONNX session and what its class indices mean. */
+export class Model {
+  readonly input: Input
+  /** Class index to UserID. */
+  readonly classes: readonly UserID[]
+  readonly #session: InferenceSession
+  readonly #batcher: Batcher<Question, Answer[]>
+
+  /**
+   * @param session - with one input, named as what it reads, and the outputs label and scores
+   * @param input - what it reads
+   * @param classes - class index to UserID
+   */
+  constructor(session: InferenceSession, input: Input, classes: readonly UserID[]) {
+    this.#session = session
+    this.input = input
+    this.classes = classes
+    this.#batcher = new Batcher((questions) => this.#answer(questions), MAX_BATCH)
+  }
+
+  /**
+   * Answer rows, sharing a run with what else is asked at the same time.
+   *
+   * @param isCancelled - asked just before the run; a cancelled question is never answered
+   * @returns an answer for each row, in their order
+   */
+  ask(question: Question, isCancelled?: () => boolean): Promise<Answer[]> {
+    return this.#batcher.ask(question, isCancelled)
+  }
+
+  /**
+   * Answer rows, however many.
+   *
+   * @returns an answer for each row, in their order
+   */
+  async run({ rows, wantsScores }: Question): Promise<Answer[]> {
+    const answers: Answer[] = []
+    for (let first = 0; first < rows.length; first += MAX_ROWS_PER_RUN) {
+      // Others get their turn between two runs: run() gives way to the event loop before it computes.
+      answers.push(...(await this.#run(rows.slice(first, first + MAX_ROWS_PER_RUN), wantsScores)))
+    }
+    return answers
+  }
+
+  /** Release the session's memory. */
+  close(): Promise<void> {
+    return this.#session.release()
+  }
+
+  async #answer(questions: readonly Question[]): Promise<Answer[][]> {
+    const answers = await this.run({
+      rows: questions.flatMap(({ rows }) => rows),
+      wantsScores: questions.some(({ wantsScores }) => wantsScores)
+    })
+    let first = 0
+    return questions.map(({ rows: { length } }) => {
+      first += length
+      return answers.slice(first - length, first)
+    })
+  }
+
+  async #run(rows: readonly Row[], wantsScores: boolean): Promise<Answer[]> {
+    const shape = [rows.length, rows[0]!.length]
+    const input = new Tensor(TENSORS[this.input](rows), shape)
+    const outputs = await this.#session.run(
+      { [this.input]: input },
+      wantsScores ? ['label', 'scores'] : ['label']
+    )
+    const label = outputs.label!.data as BigInt64Array
+    const scores = (outputs.scores?.data ?? new Float32Array()) as Float32Array
+    const C = this.classes.length
+    return rows.map((_, row) => ({
+      UserID: this.classes[Number(label[row])]!,
+      scores: scores.subarray(row * C, (row + 1) * C)
+    }))
+  }
+}
+
+/**
+ * Load an ONNX file.
+ *
+ * @throws what ONNX Runtime does of a file that is not a valid model
+ */
+export function openSession(bytes: Uint8Array): Promise<InferenceSession> {
+  // One thread: a row takes tens of microseconds, and sums keep the order that parity was proved in.
+  return InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1 })
+}
+
+const count = (rows: readonly Row[]): number => rows.length * rows[0]!.length
+
+function fill<Numbers extends Float32Array | Float64Array>(numbers: Numbers, rows: readonly Row[]): Numbers {
+  let i = 0
+  for (const row of rows) for (let column = 0; column < row.length; column++) numbers[i++] = row[column]!
+  return numbers
+}

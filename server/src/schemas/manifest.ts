@@ -1,0 +1,181 @@
+import Type, { type Static } from 'typebox'
+import { closed, UserIDSchema } from './common.ts'
+import { CLASSIFIER_NAMES, type ClassifierName } from './predict.ts'
+
+/** The manifest’s version that this server reads; the notebook’s `FORMAT_VERSION`. */
+export const FORMAT_VERSION = 3
+
+/** What a model reads: the 8 features, float32, or all press and release times, float64. */
+export const INPUTS = ['features', 'times'] as const
+export type Input = (typeof INPUTS)[number]
+
+const Rate = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })
+
+/** Of typings left out of training. */
+const RANKS = {
+  rank1: Rate('Share of left-out typings whose user is named'),
+  rank5: Rate('Share whose user is among the five best scored'),
+  rank1STD: Type.Number({ description: 'Sample standard deviation of rank1 over the folds' }),
+  folds: Type.Integer()
+}
+
+const RATES = {
+  ...RANKS,
+  pooledEER: Rate('Equal error rate with one threshold for all users'),
+  averageEER: Rate('Mean of the users’ own equal error rates'),
+  frrAtFar1: Rate('False rejection rate at a false acceptance rate of 1 %'),
+  frrAtFar01: Rate('False rejection rate at a false acceptance rate of 0.1 %'),
+  ECE: Type.Optional(Rate('Expected calibration error; only of a model with probabilities')),
+  cmc: Type.Array(Type.Number(), { description: 'True user among the first k, k from 1' }),
+  det: Type.Array(Type.Array(Type.Number(), { minItems: 2, maxItems: 2 }), {
+    description: 'Pairs of false acceptance and false rejection rate'
+  }),
+  reliability: Type.Optional(
+    Type.Array(
+      Type.Object({ confidence: Type.Number(), accuracy: Type.Number(), share: Type.Number() }, closed)
+    )
+  )
+}
+
+const METRICS = {
+  trainingAccuracy: Type.Number({
+    description: 'On the rows the model was fitted on: memory, not recognition'
+  }),
+  repeatedStratified: Type.Object(RANKS, closed),
+  leaveOneRepetitionOut: Type.Object(RATES, closed)
+}
+
+const Strangers = Type.Object(
+  {
+    AUROC: Rate('Enrolled users’ best scores against those of typists not enrolled'),
+    knownRejected: Rate('Share of enrolled users’ typings that look unknown'),
+    strangersRejected: Rate('Share of strangers’ typings that look unknown'),
+    falseAcceptanceRate: Rate('Share of strangers’ claims confirmed'),
+    falseRejectionRate: Rate('Share of enrolled users’ own claims not confirmed'),
+    EER: Rate('Equal error rate against strangers'),
+    frrAtFar1: Rate('False rejection rate where 1 % of strangers’ claims pass')
+  },
+  { ...closed, description: 'A fifth of the users not enrolled, in turn; left out of two users' }
+)
+
+/** What every model’s entry says. */
+const MODEL = {
+  input: Type.Enum([...INPUTS], { description: 'What it reads' }),
+  file: Type.String({ pattern: '^[^/\\\\]+$' }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  bytes: Type.Integer({ minimum: 1 }),
+  opset: Type.Record(Type.String(), Type.Integer()),
+  library: Type.Object({ name: Type.String(), version: Type.String() }, closed),
+  estimator: Type.String(),
+  parameters: Type.Record(
+    Type.String(),
+    Type.Unsafe<boolean | number | string | null>({ type: ['boolean', 'number', 'string', 'null'] })
+  ),
+  metrics: Type.Object(METRICS, closed),
+  parity: Type.Object(
+    {
+      rows: Type.Integer({ description: 'On which ONNX was compared with Python' }),
+      labelDifferences: Type.Integer(),
+      largestScoreDifference: Type.Unsafe<number | null>({ type: ['number', 'null'] }),
+      maxScoreDifference: Type.Unsafe<number | null>({
+        type: ['number', 'null'],
+        description: 'Most that rounding explains; null where scores are not compared'
+      })
+    },
+    closed
+  )
+}
+
+/** How the typing model’s scores are read. */
+const DECISIONS = {
+  falseAcceptanceRate: Rate('Share of strangers’ claims that thresholds let pass'),
+  knownRejectionRate: Rate('Share of enrolled users’ typings that may look unknown'),
+  decisions: Type.Array(
+    Type.Object(
+      {
+        typings: Type.Integer({ minimum: 1, description: 'Of one person; their mean score is read' }),
+        temperature: Type.Number({ exclusiveMinimum: 0, description: 'Divides mean scores' }),
+        threshold: Type.Number({ description: 'A claim is confirmed where its evidence is above' }),
+        unknownThreshold: Type.Number({
+          description: 'The typist looks unknown where the best mean score is not above'
+        })
+      },
+      closed
+    ),
+    { minItems: 1, description: 'Of one typing, two and so on; the last serves more typings as well' }
+  ),
+  metrics: Type.Object({ ...METRICS, strangers: Type.Optional(Strangers) }, closed)
+}
+
+/** Rows of the data with the answer that each must give; not public. */
+const GOLDEN = {
+  golden: Type.Array(
+    Type.Object(
+      {
+        input: Type.Array(Type.Number(), { minItems: 4, description: 'A row of what the model reads' }),
+        userID: UserIDSchema,
+        score: Type.Number({ description: 'Of this user' })
+      },
+      closed
+    ),
+    { minItems: 1 }
+  )
+}
+
+const MANIFEST = {
+  formatVersion: Type.Integer(),
+  createdAt: Type.String(),
+  dataset: Type.Object(
+    {
+      name: Type.String(),
+      sha256: Type.String(),
+      typings: Type.Integer(),
+      users: Type.Integer(),
+      keys: Type.Integer({ minimum: 2, description: 'K, the keys of the string' }),
+      string: Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        description: 'What everybody typed; null where the data does not say'
+      })
+    },
+    closed
+  ),
+  features: Type.Object(
+    { names: Type.Array(Type.String()), unit: Type.String(), ddof: Type.Integer() },
+    closed
+  )
+}
+
+/** One entry for each model; the names are those of `MODELS` in `notebook/keystroke/models/table.py`. */
+function models<Classifier extends Type.TSchema, Typing extends Type.TSchema>(
+  classifier: Classifier,
+  typing: Typing
+) {
+  const classifiers = Object.fromEntries(CLASSIFIER_NAMES.map((name) => [name, classifier]))
+  return Type.Object({ ...(classifiers as Record<ClassifierName, Classifier>), typing }, closed)
+}
+
+/** `models/manifest.json`, as `notebook/keystroke/manifest.py` writes it. */
+export const ManifestSchema = Type.Object(
+  {
+    ...MANIFEST,
+    classes: Type.Array(UserIDSchema, { minItems: 2, description: 'Class index to UserID' }),
+    models: models(
+      Type.Object({ ...MODEL, ...GOLDEN }, closed),
+      Type.Object({ ...MODEL, ...DECISIONS, ...GOLDEN }, closed)
+    )
+  },
+  closed
+)
+export type Manifest = Static<typeof ManifestSchema>
+export type ModelName = keyof Manifest['models']
+export type ModelEntry = Manifest['models'][ModelName]
+export type Decision = Manifest['models']['typing']['decisions'][number]
+
+/** All four, in the manifest’s order. */
+export const MODEL_NAMES = Object.keys(ManifestSchema.properties.models.properties) as ModelName[]
+
+/** The manifest's public part: neither who the users are nor rows of their data. */
+export const ModelsReply = Type.Object(
+  { ...MANIFEST, models: models(Type.Object(MODEL), Type.Object({ ...MODEL, ...DECISIONS })) },
+  { title: 'Models', description: 'What is served' }
+)

@@ -1,0 +1,97 @@
+import { errors } from '../errors.ts'
+import type { Typing } from '../schemas/typing.ts'
+
+/** What is wrong with a typing: which time of which key, and why. */
+export interface TypingFault {
+  event: 'Press' | 'Release'
+  key: number
+  why: string
+}
+
+/**
+ * Find what no keyboard can have sent: a release before its press, or presses out of order. Releases
+ * out of order are legitimate, as are keys that overlap.
+ *
+ * @param typing - as many presses as releases, whole ms
+ */
+export function findFault({ Press, Release }: Typing): TypingFault | undefined {
+  for (let key = 0; key < Press.length; key++) {
+    const press = Press[key]!
+    if (Release[key]! < press) {
+      return { event: 'Release', key, why: `${Release[key]} is before its press, ${press}` }
+    }
+    if (key > 0 && press < Press[key - 1]!) {
+      return { event: 'Press', key, why: `${press} is before the last press, ${Press[key - 1]}` }
+    }
+  }
+  return undefined
+}
+
+/** ms; nobody types one string for so long. */
+const HOUR = 3_600_000
+
+/** ms; a key of a real typing is held for some tens to hundreds, and ten times longer if the unit is microseconds. */
+const LONGEST_MEDIAN_HOLD = 10_000
+
+/**
+ * Find times that are possible, and yet not milliseconds of a typing.
+ *
+ * @param typing - without a fault that `findFault` finds
+ */
+export function findImplausible({ Press, Release }: Typing): TypingFault | undefined {
+  // Nearly every typing.
+  if (Math.max(...Release) - Press[0]! <= LONGEST_MEDIAN_HOLD) return undefined
+  const holds = Press.map((press, key) => Release[key]! - press)
+  const median = holds.toSorted((a, b) => a - b)[holds.length >> 1]!
+  if (median > LONGEST_MEDIAN_HOLD && median < HOUR) {
+    const why = `${holds[0]} ms after its press; the times look like microseconds, divide them by 1000`
+    return { event: 'Release', key: 0, why }
+  }
+  for (const [key, press] of Press.entries()) {
+    if (key > 0 && press - Press[key - 1]! > HOUR) {
+      return {
+        event: 'Press',
+        key,
+        why: `${press} is more than an hour after the last press, ${Press[key - 1]}`
+      }
+    }
+    if (holds[key]! > HOUR) {
+      return { event: 'Release', key, why: `${Release[key]} is more than an hour after its press, ${press}` }
+    }
+  }
+  return undefined
+}
+
+/**
+ * Refuse a typing that cannot have happened.
+ *
+ * @param field - where the typing stands in the request
+ * @throws TYPING_INVALID naming the time at fault
+ */
+export function checkTyping(typing: Typing, field = 'body'): void {
+  const { Press, Release } = typing
+  if (Press.length !== Release.length) {
+    throw new errors.TYPING_INVALID(
+      `${field}.Release has ${Release.length} times and ${field}.Press ${Press.length}; each press needs its release`
+    )
+  }
+  const fault = findFault(typing)
+  if (fault) throw new errors.TYPING_INVALID(`${field}.${fault.event}[${fault.key}] ${fault.why}`)
+}
+
+/**
+ * Refuse typings of another string than the models know, and such as cannot have happened.
+ *
+ * @param keys - K of the string
+ * @throws TYPING_INVALID naming the typing and the time at fault
+ */
+export function checkTypings(typings: readonly Typing[], keys: number): void {
+  for (const [i, typing] of typings.entries()) {
+    checkTyping(typing, `body.Typings[${i}]`)
+    if (typing.Press.length !== keys) {
+      throw new errors.TYPING_INVALID(
+        `body.Typings[${i}] is of ${typing.Press.length} keys, and the models know a string of ${keys}`
+      )
+    }
+  }
+}

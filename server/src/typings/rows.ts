@@ -1,0 +1,31 @@
+/** Rows of numbers, as the models read them, and the objects of the API; every conversion between them. */
+import { type Features, SERIES } from '../schemas/features.ts'
+import type { Typing } from '../schemas/typing.ts'
+
+/** The 8 features in the order of `FEATURE_NAMES`. */
+export function fromFeatures(features: Features): number[] {
+  const row: number[] = []
+  for (const series of SERIES) row.push(features[series].Mean, features[series].STD)
+  return row
+}
+
+/** The opposite of `fromFeatures`. */
+export function toFeatures(row: ArrayLike<number>): Features {
+  const entries = SERIES.map((series, i) => [series, { Mean: row[2 * i]!, STD: row[2 * i + 1]! }])
+  return Object.fromEntries(entries) as Features
+}
+
+/** A typing's times as the CSV has them: press-0, release-0, press-1, ... */
+export function fromTyping({ Press, Release }: Typing): Float64Array {
+  const row = new Float64Array(2 * Press.length)
+  for (let key = 0; key < Press.length; key++) {
+    row[2 * key] = Press[key]!
+    row[2 * key + 1] = Release[key]!
+  }
+  return row
+}
+
+/** The opposite of `fromTyping`. */
+export function toTyping(row: readonly number[]): Typing {
+  return { Press: row.filter((_, i) => i % 2 === 0), Release: row.filter((_, i) => i % 2 === 1) }
+}

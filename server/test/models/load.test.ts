@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto'
+import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { loadModels } from '../../src/models/load.ts'
+import type { Manifest } from '../../src/schemas/manifest.ts'
+import { folder } from '../fixtures.ts'
+
+/** A copy of good models for a test to spoil. */
+async function copyModels(t: Test): Promise<{ dir: string; manifest: Manifest; save: () => Promise<void> }> {
+  const dir = t.testdir({})
+  for (const file of await readdir(folder('sample'))) {
+    if (file === 'manifest.json' || file.endsWith('.onnx'))
+      await cp(join(folder('sample'), file), join(dir, file))
+  }
+  const path = join(dir, 'manifest.json')
+  const manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest
+  return { dir, manifest, save: () => writeFile(path, JSON.stringify(manifest)) }
+}
+
+const refused = (message: RegExp) => ({ name: 'ModelsError', message })
+
+t.test('models as the notebook left them load, and close', async (t) => {
+  const { dir } = await copyModels(t)
+  const models = await loadModels(dir)
+  t.equal(models.manifest.dataset.users, 110)
+  t.same(Object.keys(models.byName), ['SVM', 'RF', 'XGB', 'typing'])
+  await models.close()
+})
+
+t.test('a missing manifest is told with what makes one', async (t) => {
+  await t.rejects(
+    loadModels(t.testdir({})),
+    refused(/^There is no .*manifest\.json; npm run train makes one\.$/)
+  )
+})
+
+t.test('a manifest that is cut off is refused', async (t) => {
+  const { dir } = await copyModels(t)
+  await truncate(join(dir, 'manifest.json'), 500)
+  await t.rejects(loadModels(dir), refused(/manifest\.json is damaged: it is not JSON/))
+})
+
+t.test('a manifest of another version is refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  manifest.formatVersion = 1
+  await save()
+  await t.rejects(loadModels(dir), refused(/is of format version 1, and this server reads 3/))
+})
+
+t.test('a manifest that lacks a field, or has one too many, is refused by its place', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  Object.assign(manifest.models.RF, { extra: 1 })
+  await save()
+  await t.rejects(loadModels(dir), refused(/is damaged: manifest\.models\.RF/))
+})
+
+t.test('a manifest of other features is refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  manifest.features.names.reverse()
+  await save()
+  await t.rejects(loadModels(dir), refused(/is of the features RPT\.STD,.* this server computes HT\.Mean/))
+})
+
+t.test('a model file that is missing, cut off or altered is refused by name', async (t) => {
+  const { dir, manifest } = await copyModels(t)
+  const path = join(dir, manifest.models.XGB.file)
+  const bytes = await readFile(path)
+
+  bytes[bytes.length >> 1]! ^= 1
+  await writeFile(path, bytes)
+  await t.rejects(
+    loadModels(dir),
+    refused(/xgb-.*is not the file that the manifest names: its SHA-256 differs/)
+  )
+
+  await truncate(path, 1000)
+  await t.rejects(loadModels(dir), refused(/xgb-.* has 1000 bytes, and the manifest says \d+/))
+
+  await rm(path)
+  await t.rejects(loadModels(dir), refused(/The manifest names .*xgb-.*, which cannot be read: ENOENT/))
+})
+
+t.test('a file that is no model is refused though its hash is right', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  const bytes = Buffer.from('no graph at all')
+  await writeFile(join(dir, manifest.models.SVM.file), bytes)
+  manifest.models.SVM.bytes = bytes.length
+  manifest.models.SVM.sha256 = createHash('sha256').update(bytes).digest('hex')
+  await save()
+  await t.rejects(loadModels(dir), refused(/svm-.* is not a valid ONNX model/))
+})
+
+t.test('inputs and outputs other than the manifest says are refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  manifest.models.RF.input = 'times'
+  await save()
+  await t.rejects(loadModels(dir), refused(/rf-.* has the tensors .*"features".*; expected .*"times"/))
+})
+
+t.test('a manifest of fewer users than a model scores is refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  manifest.classes.pop()
+  await save()
+  await t.rejects(loadModels(dir), refused(/scores 110 users, and the manifest names 109/))
+})
+
+t.test('a golden row that comes out otherwise is refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  manifest.models.RF.golden[2]!.userID = 'somebody else'
+  await save()
+  await t.rejects(
+    loadModels(dir),
+    refused(/rf-.* names user \d+ for golden row 2, and the manifest says somebody else/)
+  )
+})
