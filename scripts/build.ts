@@ -22,8 +22,13 @@ export async function build(options: string[] = []): Promise<number> {
   const code = await run(nodeTool('tsc'), ['-b', 'server/page', ...options])
   if (code !== 0) return code
   for (const file of await readdir(PAGE)) {
-    if (/\.(?:html|css|svg)$/.test(file)) await copyFile(join(PAGE, file), join(BUILT_PAGE, file))
+    if (/\.(?:html|svg)$/.test(file)) await copyFile(join(PAGE, file), join(BUILT_PAGE, file))
   }
+  await bundle({
+    entryPoints: [join(PAGE, 'styles', 'style.css')],
+    bundle: true,
+    outfile: join(BUILT_PAGE, 'style.css')
+  })
   await bundle({
     entryPoints: ['typebox'],
     absWorkingDir: ROOT,

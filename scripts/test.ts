@@ -44,7 +44,7 @@ const TOGETHER: Record<string, { find: () => Promise<string[]>; prepare: () => P
 /** What runs containers, alone, for it is measured under load. */
 const ALONE: Record<string, string> = {
   image: 'scripts/image.test.ts',
-  deploy: 'infra/test/deploy.e2e.ts'
+  deploy: 'infra/test/deploy/deploy.e2e.ts'
 }
 
 const isOfPage = (file: string) => file.startsWith('server/test/page/') || file.endsWith('.browser.test.ts')

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ConfigSchema, checkConfig, checkRelease, loadConfig } from '../config.ts'
-import { API_KEYS_ARN, CERTIFICATE, DIGEST } from './synth.ts'
+import { API_KEYS_ARN, CERTIFICATE, DIGEST } from './cdk/synth.ts'
 
 t.test('the settings that are committed fit', async (t) => {
   await t.resolves(loadConfig())

@@ -1,11 +1,12 @@
 /** The page at `/`: asks what is served, then shows each view. */
-import { type Card, Service } from './api.ts'
-import { showBatch } from './batch.ts'
-import { showCard } from './card.ts'
-import { byId } from './dom.ts'
-import { askKey } from './key.ts'
-import { showRecognize } from './recognize.ts'
-import { showRecord } from './record.ts'
+
+import { byId } from './lib/dom.ts'
+import { type Card, Service } from './lib/service.ts'
+import { askKey } from './parts/api-key-dialog.ts'
+import { showBatch } from './views/batch.ts'
+import { showCard } from './views/card.ts'
+import { RecognizeView } from './views/recognize.ts'
+import { RecordView } from './views/record.ts'
 
 const views = [...document.querySelectorAll<HTMLElement>('main > section')]
 const links = [...document.querySelectorAll<HTMLAnchorElement>('nav a[href^="#"]')]
@@ -40,13 +41,13 @@ const service = new Service(askKey)
 try {
   const card = await service.describeModels()
   for (const place of document.querySelectorAll('[data-served]')) place.textContent = describeServed(card)
-  showRecognize(service, card)
-  showRecord(card.dataset.string)
+  new RecognizeView(service, card)
+  new RecordView(card.dataset.string)
   showCard(card)
 } catch (error) {
   const failure = byId('failure', HTMLElement)
   failure.hidden = false
   failure.textContent = `${(error as Error).message} Reload the page to try again.`
-  showRecord(null)
+  new RecordView(null)
 }
 showBatch(service)

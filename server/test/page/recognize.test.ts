@@ -117,7 +117,7 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     t.equal(await page.locator('.press').count(), 2)
   })
 
-  await t.test('a typist like none of the enrolled is told so', async (t) => {
+  await t.test('a typist who is not enrolled is not recognized', async (t) => {
     const typist = await open()
     // One user's rhythm with another's hold times, until the typing model knows nobody like it.
     let nobodys: Typing = typing(said, 0)
@@ -128,7 +128,7 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     }
     await typist.type(STRING, nobodys)
     await answered(typist)
-    t.equal(await typist.text('#result [data-verdict]'), 'Looks like none of the enrolled')
+    t.equal(await typist.text('#result [data-verdict]'), 'I don’t recognize this typing')
     t.match(await typist.text('#result [data-sure]'), /^The nearest is \d+/)
   })
 
@@ -198,7 +198,7 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
         `${Match ? 'Yes, this looks' : 'No, this does not look'} like ${UserID}`
       )
       const shown = (await text('#verify [data-sure]')).replace('−', '-')
-      t.match(shown, `Evidence ${Score.toFixed(1)}, and ${Threshold.toFixed(1)}`)
+      t.match(shown, `Score ${Score.toFixed(1)}; a match needs ${Threshold.toFixed(1)}`)
     }
     await page.fill('#verify input', 'nobody')
     await page.click('#verify button')

@@ -1,0 +1,218 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Port } from 'aws-cdk-lib/aws-ec2'
+import type { IRepository } from 'aws-cdk-lib/aws-ecr'
+import {
+  Capability,
+  Cluster,
+  ContainerImage,
+  CpuArchitecture,
+  Secret as EcsSecret,
+  FargateService,
+  FargateTaskDefinition,
+  LinuxParameters,
+  LogDrivers,
+  OperatingSystemFamily
+} from 'aws-cdk-lib/aws-ecs'
+import {
+  ApplicationLoadBalancer,
+  ApplicationProtocol,
+  ApplicationTargetGroup,
+  ListenerAction,
+  ListenerCertificate,
+  SslPolicy,
+  TargetType
+} from 'aws-cdk-lib/aws-elasticloadbalancingv2'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Construct } from 'constructs'
+import { type Config, deregistrationDelay, stopTimeout } from '../config.ts'
+import { accept } from './accept.ts'
+import type { Network } from './network.ts'
+
+/** Where the server listens inside the container, as the Dockerfile has it. */
+const CONTAINER_PORT = 8080
+
+/** User and group `node` of the official Node images. */
+const NODE_USER = '1000:1000'
+
+export interface ServiceProps {
+  readonly config: Config
+  readonly network: Network
+  readonly repository: IRepository
+  /** sha256:..., the very image that runs. */
+  readonly imageDigest: string
+  /** Secret whose field sha256 is the hashes of the API keys. */
+  readonly apiKeys: ISecret
+}
+
+/** The tasks on Fargate, the load balancer before them, and the scaling between two limits. */
+export class Service extends Construct {
+  readonly cluster: Cluster
+  readonly service: FargateService
+  readonly loadBalancer: ApplicationLoadBalancer
+  readonly targets: ApplicationTargetGroup
+  readonly accessLogs: Bucket
+  /** Where clients call, without a slash at the end. */
+  readonly url: string
+
+  constructor(scope: Construct, id: string, props: ServiceProps) {
+    super(scope, id)
+    const { config, network } = props
+    const { vpc } = network
+
+    this.cluster = new Cluster(this, 'Cluster', { clusterName: config.name, vpc })
+    accept(
+      this.cluster,
+      'Container Insights costs by the metric; ECS and the load balancer report for free',
+      ['AwsSolutions-ECS4', 'CKV_AWS_65']
+    )
+
+    this.service = new FargateService(this, 'Service', {
+      cluster: this.cluster,
+      serviceName: config.name,
+      taskDefinition: this.task(props),
+      vpcSubnets: { subnetGroupName: 'tasks' },
+      securityGroups: [network.taskGroup],
+      assignPublicIp: false,
+      minHealthyPercent: 100,
+      maxHealthyPercent: 200,
+      circuitBreaker: { rollback: true },
+      healthCheckGracePeriod: Duration.seconds(60)
+    })
+
+    this.accessLogs = this.accessLogBucket(config)
+    this.loadBalancer = new ApplicationLoadBalancer(this, 'LoadBalancer', {
+      loadBalancerName: config.name,
+      vpc,
+      vpcSubnets: { subnetGroupName: 'public' },
+      internetFacing: true,
+      securityGroup: network.loadBalancerGroup,
+      dropInvalidHeaderFields: true,
+      // Shorter than the time the server keeps an idle connection open (Fastify's 72 s), so that the load
+      // balancer is the one that closes and never sends a request into a connection that just ended.
+      idleTimeout: Duration.seconds(60)
+    })
+    this.loadBalancer.logAccessLogs(this.accessLogs)
+    accept(this.loadBalancer, 'npm run destroy has to be able to remove it', ['CKV_AWS_150'])
+
+    this.targets = new ApplicationTargetGroup(this, 'Targets', {
+      vpc,
+      targetType: TargetType.IP,
+      protocol: ApplicationProtocol.HTTP,
+      port: CONTAINER_PORT,
+      targets: [this.service],
+      deregistrationDelay: Duration.seconds(deregistrationDelay(config)),
+      healthCheck: {
+        path: '/health/ready',
+        healthyHttpCodes: '200',
+        interval: Duration.seconds(5),
+        timeout: Duration.seconds(3),
+        healthyThresholdCount: 2,
+        unhealthyThresholdCount: 2
+      }
+    })
+    this.service.connections.allowFrom(
+      network.loadBalancerGroup,
+      Port.tcp(CONTAINER_PORT),
+      'From the balancer'
+    )
+    this.url = this.listen(config)
+
+    const scaling = this.service.autoScaleTaskCount({
+      minCapacity: config.minTasks,
+      maxCapacity: config.maxTasks
+    })
+    scaling.scaleOnCpuUtilization('Cpu', { targetUtilizationPercent: config.targetCpu })
+    scaling.scaleOnRequestCount('Requests', {
+      requestsPerTarget: config.targetRequestsPerMinute,
+      targetGroup: this.targets
+    })
+  }
+
+  private task({ config, repository, imageDigest, apiKeys }: ServiceProps): FargateTaskDefinition {
+    const task = new FargateTaskDefinition(this, 'Task', {
+      family: config.name,
+      cpu: config.cpu,
+      memoryLimitMiB: config.memory,
+      runtimePlatform: {
+        operatingSystemFamily: OperatingSystemFamily.LINUX,
+        cpuArchitecture: CpuArchitecture.of(config.architecture)
+      }
+    })
+    const logs = new LogGroup(this, 'Logs', {
+      retention: config.logDays,
+      removalPolicy: RemovalPolicy.DESTROY
+    })
+    accept(logs, 'AWS encrypts it with a key of its own; a customer’s costs $1 a month', ['CKV_AWS_158'])
+
+    const linuxParameters = new LinuxParameters(this, 'Linux')
+    linuxParameters.dropCapabilities(Capability.ALL)
+    task.addContainer('server', {
+      image: ContainerImage.fromEcrRepository(repository, imageDigest),
+      portMappings: [{ containerPort: CONTAINER_PORT }],
+      user: NODE_USER,
+      readonlyRootFilesystem: true,
+      linuxParameters,
+      stopTimeout: Duration.seconds(stopTimeout(config)),
+      environment: {
+        HOST: '0.0.0.0',
+        PORT: String(CONTAINER_PORT),
+        DRAIN_SECONDS: String(config.drainSeconds),
+        LOG_LEVEL: config.logLevel
+      },
+      secrets: { API_KEY_SHA256: EcsSecret.fromSecretsManager(apiKeys, 'sha256') },
+      logging: LogDrivers.awsLogs({ logGroup: logs, streamPrefix: 'task' })
+    })
+    accept(task, 'Address, port, time and log level are no secrets; the key’s hash comes from the secret', [
+      'AwsSolutions-ECS2'
+    ])
+    accept(task, 'ecr:GetAuthorizationToken knows no resources (IAM service authorization reference)', [
+      'AwsSolutions-IAM5[Resource::*]'
+    ])
+    return task
+  }
+
+  /** @returns the URL that clients call */
+  private listen(config: Config): string {
+    const forward = ListenerAction.forward([this.targets])
+    if (config.certificateArn === undefined) {
+      const listener = this.loadBalancer.addListener('Http', { port: 80, defaultAction: forward })
+      accept(
+        listener,
+        'No certificate is configured; with certificateArn there is HTTPS, and HTTP redirects',
+        ['CKV_AWS_2', 'CKV_AWS_103']
+      )
+      return `http://${this.loadBalancer.loadBalancerDnsName}`
+    }
+    this.loadBalancer.addListener('Https', {
+      port: 443,
+      certificates: [ListenerCertificate.fromArn(config.certificateArn)],
+      sslPolicy: SslPolicy.TLS13_RES,
+      defaultAction: forward
+    })
+    this.loadBalancer.addListener('Http', {
+      port: 80,
+      defaultAction: ListenerAction.redirect({ protocol: 'HTTPS', port: '443', permanent: true })
+    })
+    return `https://${config.domainName}`
+  }
+
+  private accessLogBucket(config: Config): Bucket {
+    const bucket = new Bucket(this, 'AccessLogs', {
+      // The load balancer writes with S3's own keys alone (Elastic Load Balancing, access logs).
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      lifecycleRules: [{ expiration: Duration.days(config.logDays) }],
+      // npm run destroy empties it first: S3 removes no bucket that holds something.
+      removalPolicy: RemovalPolicy.DESTROY
+    })
+    accept(bucket, 'It is the log: a log of its own reading and older versions of its lines serve nobody', [
+      'AwsSolutions-S1',
+      'CKV_AWS_18',
+      'CKV_AWS_21'
+    ])
+    return bucket
+  }
+}

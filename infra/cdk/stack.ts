@@ -1,0 +1,78 @@
+import { type App, BootstraplessSynthesizer, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import { Repository } from 'aws-cdk-lib/aws-ecr'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import type { Construct } from 'constructs'
+import { type Config, checkRelease, type Release, repositoryName, repositoryStackName } from '../config.ts'
+import { Alarms } from './alarms.ts'
+import { Firewall } from './firewall.ts'
+import { Network } from './network.ts'
+import { RepositoryStack } from './repository.ts'
+import { Service } from './service.ts'
+
+export interface ServiceStackProps extends StackProps {
+  readonly config: Config
+  readonly release: Release
+}
+
+/** The service: network, tasks behind a load balancer, alarms, and a firewall where it is asked for. */
+export class ServiceStack extends Stack {
+  constructor(scope: Construct, id: string, { config, release, ...props }: ServiceStackProps) {
+    super(scope, id, props)
+    const { imageDigest, previousImageDigest, apiKeysArn } = checkRelease(release)
+
+    const network = new Network(this, 'Network', { logDays: config.logDays })
+    const service = new Service(this, 'Service', {
+      config,
+      network,
+      repository: Repository.fromRepositoryName(this, 'Repository', repositoryName(config)),
+      imageDigest,
+      apiKeys: Secret.fromSecretCompleteArn(this, 'ApiKeys', apiKeysArn)
+    })
+    new Alarms(this, 'Alarms', { config, service })
+    if (config.firewall) new Firewall(this, 'Firewall', { config, loadBalancer: service.loadBalancer })
+
+    const outputs = {
+      Url: service.url,
+      Docs: `${service.url}/docs`,
+      LoadBalancer: service.loadBalancer.loadBalancerDnsName,
+      ClusterName: service.cluster.clusterName,
+      ServiceName: service.service.serviceName,
+      AccessLogs: service.accessLogs.bucketName,
+      // The stack itself remembers, so that a deployment that fails puts these back too.
+      ImageDigest: imageDigest,
+      ...(previousImageDigest !== undefined && { PreviousImageDigest: previousImageDigest })
+    }
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
+  }
+}
+
+export interface StacksProps {
+  readonly config: Config
+  /** AWS region; the load balancer's log needs to know it. */
+  readonly region: string | undefined
+  /** Without one there is no service yet, and the repository alone. */
+  readonly release: Release | undefined
+}
+
+/** Both stacks, as every deployment and every test has them. */
+export function buildStacks(app: App, { config, region, release }: StacksProps) {
+  const shared = () => ({
+    config,
+    // No bootstrap of the account: the templates hold no files, and fit into the call that sends them.
+    synthesizer: new BootstraplessSynthesizer(),
+    env: { region },
+    tags: { service: config.name }
+  })
+  const repository = new RepositoryStack(app, repositoryStackName(config), {
+    ...shared(),
+    description: 'Keystroke recognition: the images’ repository'
+  })
+  const service =
+    release &&
+    new ServiceStack(app, config.name, {
+      ...shared(),
+      release,
+      description: 'Keystroke recognition: the service behind its load balancer'
+    })
+  return { repository, service }
+}

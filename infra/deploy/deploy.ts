@@ -1,0 +1,199 @@
+/**
+ * `npm run deploy [-- --dry-run | rollback | rotate-key]`: from this folder to a service on AWS.
+ *
+ * Region, profile, credentials and endpoint come from where every AWS tool takes them. Two variables more
+ * are for stand-ins and for networks where AWS is not reached by its own names:
+ *
+ *   KEYSTROKE_REGISTRY  host and port to push to, in place of the one that ECR names
+ *   KEYSTROKE_URL       where the smoke test calls, in place of the load balancer
+ */
+import { parseArgs } from 'node:util'
+import { UpdateServiceCommand } from '@aws-sdk/client-ecs'
+import { apiKeysName, type Config, repositoryName, repositoryStackName } from '../config.ts'
+import { check } from './check.ts'
+import { checkScan, findImage, findRepository, pushedImage, registryLogin } from './ecr.ts'
+import { build, contentTag, push } from './image.ts'
+import { createApiKeys, findApiKeys, rotateApiKeys } from './keys.ts'
+import { release, report, settle } from './release.ts'
+import { deployStack, diffStack, stackOutputs } from './stacks.ts'
+import { command, DeployError, Steps } from './steps.ts'
+
+await command(async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { 'dry-run': { type: 'boolean', default: false } }
+  })
+  const [action = values['dry-run'] ? 'dry-run' : 'deploy', ...rest] = positionals
+  const actions: Record<string, () => Promise<void>> = {
+    deploy,
+    'dry-run': dryRun,
+    rollback,
+    'rotate-key': rotateKey
+  }
+  const act = actions[action]
+  if (act === undefined || rest.length > 0 || (values['dry-run'] && action !== 'dry-run')) {
+    throw new DeployError(
+      `There is no npm run deploy -- ${process.argv.slice(2).join(' ')}.`,
+      'There is: npm run deploy, npm run deploy -- --dry-run, npm run deploy -- rollback, npm run deploy -- rotate-key.'
+    )
+  }
+  await act()
+})
+
+async function deploy(): Promise<void> {
+  const steps = new Steps(9)
+  const { engine, ...deployment } = await steps.step('Check tools, credentials and models', (say) =>
+    check(say, { builds: true })
+  )
+  const { config, region, ecr, secrets } = deployment
+  const repository = repositoryName(config)
+
+  const address = await steps.step('Repository', async (say) => {
+    let found = await findRepository(ecr, repository)
+    if (found === undefined) {
+      await deployStack(repositoryStackName(config), region)
+      found = await findRepository(ecr, repository)
+    }
+    if (found === undefined) {
+      throw new DeployError(
+        `The stack ${repositoryStackName(config)} is there, and its repository is not.`,
+        'Someone deleted it by hand: npm run destroy, then npm run deploy.'
+      )
+    }
+    say(found)
+    return process.env.KEYSTROKE_REGISTRY ? found.replace(/^[^/]+/, process.env.KEYSTROKE_REGISTRY) : found
+  })
+
+  const apiKeys = await steps.step('API key', async (say) => {
+    const name = apiKeysName(config)
+    const found = await findApiKeys(secrets, name)
+    say(found === undefined ? `made, in the secret ${name}` : `there, in the secret ${name}`)
+    return found ?? createApiKeys(secrets, name)
+  })
+
+  const tag = await contentTag(config)
+  const image = `${address}:${tag}`
+  const there = await steps.step('Build the image', async (say) => {
+    const found = await findImage(ecr, repository, { imageTag: tag })
+    if (found === undefined) await build(engine!, image, config)
+    else say(`${tag} is in the repository: nothing has changed since`)
+    return found
+  })
+
+  const imageDigest = await steps.step('Push the image', async (say) => {
+    if (there === undefined) await push(engine!, image, await registryLogin(ecr))
+    else say('nothing to push')
+    const digest = there ?? (await pushedImage(ecr, repository, tag))
+    say(digest)
+    return digest
+  })
+
+  await steps.step('Wait for the scan', async (say) => {
+    say(await checkScan(ecr, repository, imageDigest, config))
+  })
+
+  const running = await stackOutputs(deployment.cloudFormation, config.name)
+  await release(steps, deployment, apiKeys, 'these', {
+    imageDigest,
+    // Deploying the same image again does not make it its own predecessor.
+    previousImageDigest:
+      running?.ImageDigest === imageDigest ? running.PreviousImageDigest : running?.ImageDigest,
+    apiKeysArn: apiKeys.arn
+  })
+}
+
+async function rollback(): Promise<void> {
+  const steps = new Steps(4)
+  const deployment = await steps.step('Check credentials and what is there', (say) =>
+    check(say, { builds: false })
+  )
+  const { config, ecr } = deployment
+  const running = await stackOutputs(deployment.cloudFormation, config.name)
+  const apiKeys = await findApiKeys(deployment.secrets, apiKeysName(config))
+  if (running?.ImageDigest === undefined || apiKeys === undefined) throw nothingRuns(config)
+  const before = running.PreviousImageDigest
+  if (before === undefined) {
+    throw new DeployError('Nothing ran before this image.', 'npm run deploy makes and deploys a new one.')
+  }
+  if ((await findImage(ecr, repositoryName(config), { imageDigest: before })) === undefined) {
+    throw new DeployError(
+      `The image before, ${before}, is no longer in the repository.`,
+      'Check out the commit to go back to and npm run deploy; imagesKept in infra/config.json says how many are kept.'
+    )
+  }
+  console.log(`      from ${running.ImageDigest}\n      to   ${before}`)
+  await release(steps, deployment, apiKeys, 'any', {
+    imageDigest: before,
+    previousImageDigest: running.ImageDigest,
+    apiKeysArn: apiKeys.arn
+  })
+}
+
+async function rotateKey(): Promise<void> {
+  const steps = new Steps(5)
+  const deployment = await steps.step('Check credentials and what is there', (say) =>
+    check(say, { builds: false })
+  )
+  const { config, ecs, secrets } = deployment
+  const running = await stackOutputs(deployment.cloudFormation, config.name)
+  const found = await findApiKeys(secrets, apiKeysName(config))
+  if (running?.ServiceName === undefined || found === undefined) throw nothingRuns(config)
+
+  const apiKeys = await steps.step('A new key, beside the last one', () => rotateApiKeys(secrets, found))
+  await steps.step('Start the tasks anew, for they read the hashes as they start', () =>
+    ecs.send(
+      new UpdateServiceCommand({
+        cluster: running.ClusterName,
+        service: running.ServiceName,
+        forceNewDeployment: true
+      })
+    )
+  )
+  const url = await settle(steps, deployment, apiKeys, 'any')
+  report(deployment, url)
+  console.log('The key before this one is valid until the next rotation: give every client the new one.')
+}
+
+/** Show what `npm run deploy` would do; nothing is made, built or changed. */
+async function dryRun(): Promise<void> {
+  const steps = new Steps(5)
+  const deployment = await steps.step('Check tools, credentials and models', (say) =>
+    check(say, { builds: true })
+  )
+  const { config, region, ecr, secrets, cloudFormation } = deployment
+  const repository = repositoryName(config)
+  const address = await steps.step('Repository', async (say) => {
+    const found = await findRepository(ecr, repository)
+    say(found ?? `would be made by the stack ${repositoryStackName(config)}`)
+    return found
+  })
+  const apiKeys = await steps.step('API key', async (say) => {
+    const found = await findApiKeys(secrets, apiKeysName(config))
+    say(found === undefined ? `would be made in the secret ${apiKeysName(config)}` : 'there')
+    return found
+  })
+  const imageDigest = await steps.step('Image', async (say) => {
+    const tag = await contentTag(config)
+    const found = address && (await findImage(ecr, repository, { imageTag: tag }))
+    say(found === undefined ? `${tag} would be built, pushed and scanned` : `${tag} is there: ${found}`)
+    return found
+  })
+  await steps.step('Stack', async (say) => {
+    const running = await stackOutputs(cloudFormation, config.name)
+    if (imageDigest === undefined || apiKeys === undefined) {
+      say(running === undefined ? 'would be made' : 'would be changed to the new image')
+      return
+    }
+    const previousImageDigest =
+      running?.ImageDigest === imageDigest ? running.PreviousImageDigest : running?.ImageDigest
+    await diffStack(config.name, region, { imageDigest, previousImageDigest, apiKeysArn: apiKeys.arn })
+  })
+  console.log('\nNothing was changed; npm run deploy does it.')
+}
+
+function nothingRuns({ name }: Config): DeployError {
+  return new DeployError(
+    `There is no service ${name} in this account and region.`,
+    'npm run deploy makes one.'
+  )
+}

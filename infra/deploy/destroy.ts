@@ -1,0 +1,83 @@
+/** `npm run destroy`: remove all that `npm run deploy` made, after asking. */
+import { createInterface } from 'node:readline/promises'
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import { DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { apiKeysName, loadConfig, repositoryStackName } from '../config.ts'
+import { whoAmI } from './account.ts'
+import { deleteApiKeys, findApiKeys } from './keys.ts'
+import { destroyStack, stackOutputs } from './stacks.ts'
+import { command, DeployError, Steps } from './steps.ts'
+
+await command(async () => {
+  const config = await loadConfig()
+  const { account, region } = await whoAmI()
+  const cloudFormation = new CloudFormationClient({ region })
+  const secrets = new SecretsManagerClient({ region })
+  const service = await stackOutputs(cloudFormation, config.name)
+  const repository = await stackOutputs(cloudFormation, repositoryStackName(config))
+
+  console.log(`This removes from account ${account}, region ${region}, and cannot be undone:
+  - the service ${config.name}, its network, load balancer, alarms and logs${service ? '' : ' (not there)'}
+  - the repository ${config.name} with every image${repository ? '' : ' (not there)'}
+  - the API keys in ${apiKeysName(config)}`)
+  await confirm(config.name)
+
+  const steps = new Steps(3)
+  await steps.step('Service', async (say) => {
+    if (service === undefined) return say('not there')
+    // Never deployed, and so nothing but its form counts: the app has a service only of an image.
+    const release = {
+      imageDigest: service.ImageDigest ?? `sha256:${'0'.repeat(64)}`,
+      previousImageDigest: undefined,
+      apiKeysArn:
+        (await findApiKeys(secrets, apiKeysName(config)))?.arn ??
+        `arn:aws:secretsmanager:${region}:${account}:secret:${apiKeysName(config)}-000000`
+    }
+    // The load balancer may write once more while it is being removed, and a bucket must be empty to go.
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      await emptyBucket(region, service.AccessLogs)
+      if (await destroyStack(config.name, region, release)) return
+    }
+    throw new DeployError(
+      `The stack ${config.name} could not be removed; the lines above say why.`,
+      'Wait five minutes, for the load balancer’s last log may just have come, and run npm run destroy again.'
+    )
+  })
+  await steps.step('Repository', async (say) => {
+    if (repository === undefined) return say('not there')
+    if (await destroyStack(repositoryStackName(config), region)) return
+    throw new DeployError(
+      `The stack ${repositoryStackName(config)} could not be removed; the lines above say why.`,
+      'Mend it and run npm run destroy again.'
+    )
+  })
+  await steps.step('API keys', () => deleteApiKeys(secrets, apiKeysName(config)))
+  console.log('\nNothing is left.')
+})
+
+/** @throws DeployError unless the name is typed */
+async function confirm(name: string): Promise<void> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  // At the end of the input there is no answer, and readline would wait for it for ever.
+  const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
+  const answer = await Promise.race([terminal.question(`\nType ${name} to go on: `), ended])
+  terminal.close()
+  if (answer.trim() !== name)
+    throw new DeployError('Nothing was removed.', `Only ${name} is taken for a yes.`)
+}
+
+async function emptyBucket(region: string, bucket: string | undefined): Promise<void> {
+  if (bucket === undefined) return
+  const s3 = new S3Client({ region, forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined })
+  try {
+    for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket: bucket })) {
+      if (Contents.length === 0) continue
+      const objects = Contents.map(({ Key }) => ({ Key: Key! }))
+      await s3.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: objects, Quiet: true } }))
+    }
+  } catch (error) {
+    // Of a removal that was interrupted: the bucket has gone and the stack has not.
+    if ((error as Error).name !== 'NoSuchBucket') throw error
+  }
+}

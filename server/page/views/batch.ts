@@ -1,0 +1,137 @@
+import { stringify } from '../lib/csv.ts'
+import { byId, find, html, table } from '../lib/dom.ts'
+import { download } from '../lib/download.ts'
+import { percent } from '../lib/format.ts'
+import { askPieces } from '../lib/pieces.ts'
+import type { ClassifierName, Service } from '../lib/service.ts'
+
+/** Rows that are shown; all of them are in the download. */
+const SHOWN = 100
+
+/** The view that asks about a file of typings. */
+export function showBatch(service: Service): void {
+  const form = byId('batch-form', HTMLFormElement)
+  const drop = byId('drop', HTMLElement)
+  const file = find(drop, 'input', HTMLInputElement)
+  const model = find(form, 'select', HTMLSelectElement)
+  const fault = byId('batch-fault', HTMLElement)
+  const status = byId('batch-status', HTMLElement)
+  const progress = byId('batch-progress', HTMLProgressElement)
+  const stop = byId('batch-stop', HTMLButtonElement)
+  const result = byId('batch-result', HTMLElement)
+  let stopping: AbortController | undefined
+  let answers: string[] = []
+  let answersName = ''
+
+  const ask = async () => {
+    const chosen = file.files?.[0]
+    stopping?.abort()
+    fault.textContent = chosen ? '' : 'Choose a CSV first.'
+    if (!chosen) return file.focus()
+    stopping = new AbortController()
+    const { signal } = stopping
+    const tally = new Tally()
+    answers = []
+    const asked = model.value as ClassifierName
+    answersName = `${chosen.name.replace(/\.[^.]*$/, '')}-${asked}.csv`
+    result.hidden = true
+    status.textContent = `Asking ${asked} about ${chosen.name} …`
+    progress.hidden = stop.hidden = false
+    progress.max = chosen.size
+    progress.value = 0
+    let failure = ''
+    try {
+      for await (const answer of askPieces(service, asked, chosen, signal, (sent) => {
+        progress.value = sent
+      })) {
+        const [header, ...rows] = answer
+        answers.push(stringify(answers.length === 0 ? answer : rows))
+        tally.add(header!, rows)
+        tally.show()
+        result.hidden = false
+      }
+    } catch (error) {
+      failure = signal.aborted
+        ? 'Stopped; what was answered until then stands below.'
+        : (error as Error).message
+    }
+    // Another file may be under way by now.
+    if (stopping.signal !== signal) return
+    progress.hidden = stop.hidden = true
+    fault.textContent = failure
+    status.textContent = tally.rows === 0 ? '' : `${tally.rows} rows answered.`
+  }
+
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    ask()
+  })
+  file.addEventListener('change', () => {
+    if (file.files?.[0]) ask()
+  })
+  stop.addEventListener('click', () => stopping?.abort())
+  byId('batch-download', HTMLButtonElement).addEventListener('click', () =>
+    download(answersName, 'text/csv', answers)
+  )
+
+  for (const type of ['dragenter', 'dragover'] as const) {
+    drop.addEventListener(type, (event) => {
+      event.preventDefault()
+      drop.classList.add('over')
+    })
+  }
+  drop.addEventListener('dragleave', () => drop.classList.remove('over'))
+  drop.addEventListener('drop', (event) => {
+    event.preventDefault()
+    drop.classList.remove('over')
+    const dropped = event.dataTransfer?.files
+    if (dropped?.length !== 1) {
+      fault.textContent = dropped?.length ? 'One file at a time.' : 'That is no file.'
+      return
+    }
+    file.files = dropped
+    file.dispatchEvent(new Event('change'))
+  })
+}
+
+/** Counts answers, and shows the first of them. */
+class Tally {
+  rows = 0
+  #faulty = 0
+  #right = 0
+  #hasUser = false
+  #header: string[] = []
+  readonly #first: string[][] = []
+
+  /** @param header - Line, User if the file has it, UserID, Error */
+  add(header: string[], rows: string[][]): void {
+    this.#header = header
+    this.#hasUser = header[1] === 'User'
+    for (const row of rows) {
+      this.rows++
+      if (this.#first.length < SHOWN) this.#first.push(row)
+      if (row.at(-1) !== '') this.#faulty++
+      else if (this.#hasUser && row[1] === row[2]) this.#right++
+    }
+  }
+
+  show(): void {
+    const answered = this.rows - this.#faulty
+    const facts: [what: string, value: string][] = [
+      ['Rows', `${this.rows}`],
+      ['Answered', `${answered}`],
+      ['Faulty', `${this.#faulty}`]
+    ]
+    if (this.#hasUser && answered > 0) {
+      facts.push(['Named as in the file', `${this.#right}, ${percent(this.#right / answered)}`])
+    }
+    byId('batch-summary', HTMLElement).replaceChildren(
+      ...facts.map(([what, value]) => html('div', {}, html('dt', {}, what), html('dd', {}, value)))
+    )
+    byId('batch-memory', HTMLElement).hidden = !this.#hasUser
+    const caption = this.rows > SHOWN ? `The first ${SHOWN} of ${this.rows} rows` : `All ${this.rows} rows`
+    byId('batch-table', HTMLTableElement).replaceChildren(
+      ...table(caption, this.#header, this.#first).children
+    )
+  }
+}

@@ -1,0 +1,206 @@
+import { byId, find, html } from '../lib/dom.ts'
+import { number, percent } from '../lib/format.ts'
+import type { Card, ClassifierName, Identification, Prediction, Service, UserID } from '../lib/service.ts'
+import { candidate } from '../parts/candidate.ts'
+import { TypingField } from '../parts/typing-field.ts'
+import type { Typing } from '../recorder.ts'
+
+/** As many as the service reads together. */
+const TYPINGS_MAX = 10
+
+const NAMES: Record<ClassifierName, string> = { SVM: 'SVM', RF: 'Random forest', XGB: 'Boosted trees' }
+
+import { showScale, showVerdict } from '../parts/verdict.ts'
+/** The view that tells who typed. */
+export class RecognizeView {
+  readonly #service: Service
+  readonly #card: Card
+  readonly #result = byId('result', HTMLElement)
+  readonly #combine = byId('combine', HTMLInputElement)
+  readonly #over = byId('over', HTMLButtonElement)
+  readonly #combined = byId('combined', HTMLElement)
+  readonly #told = byId('told', HTMLElement)
+  readonly #verifyForm = byId('verify', HTMLFormElement)
+  readonly #claim = find(this.#verifyForm, 'input', HTMLInputElement)
+  readonly #field = new TypingField(byId('recognize-field', HTMLElement), (typing) => this.#ask(typing))
+  /** Of one person, read together. */
+  #typings: Typing[] = []
+  #idType: 'number' | 'string' | undefined
+  /** Counts what is asked, so that an answer that comes late does not replace a later one. */
+  #asked = 0
+
+  constructor(service: Service, card: Card) {
+    this.#service = service
+    this.#card = card
+    this.#combine.addEventListener('change', () => {
+      // The one there is may be the first of several.
+      if (!this.#combine.checked) this.#typings = this.#typings.slice(-1)
+      this.#showCombined()
+    })
+    this.#over.addEventListener('click', () => {
+      this.#startOver()
+      this.#field.input.focus()
+    })
+    this.#verifyForm.addEventListener('submit', (event) => {
+      event.preventDefault()
+      this.#verify()
+    })
+    const { string, keys } = card.dataset
+    if (string === null) askString(keys, (string) => this.#open(string))
+    else this.#open(string)
+  }
+
+  #open(string: string): void {
+    this.#startOver()
+    this.#field.open(string)
+    this.#field.say('Put the cursor into the field and type, without a mistake.')
+  }
+
+  #startOver(): void {
+    this.#typings = []
+    this.#showCombined()
+  }
+
+  async #ask(typing: Typing): Promise<void> {
+    if (!this.#combine.checked) this.#typings = [typing]
+    else if (this.#typings.length < TYPINGS_MAX) this.#typings.push(typing)
+    else {
+      this.#field.say(`${TYPINGS_MAX} typings are the most that are read together; start over.`, 'bad')
+      return
+    }
+    this.#showCombined()
+    const turn = ++this.#asked
+    this.#field.say('Clean. Asking the models …')
+    try {
+      const features = await this.#service.computeFeatures(typing)
+      const names = Object.keys(NAMES) as ClassifierName[]
+      const [identification, ...predictions] = await Promise.all([
+        this.#service.identify(this.#typings),
+        ...names.map((model) => this.#service.predict(model, features))
+      ])
+      if (turn !== this.#asked) return
+      this.#idType = typeof identification.UserID as 'number' | 'string'
+      this.#field.say('Clean, and answered. Type again whenever you like.', 'good')
+      this.#showIdentification(identification)
+      const cards = predictions.map((prediction) => this.#drawPrediction(prediction))
+      byId('eight', HTMLElement).replaceChildren(...cards)
+      if (this.#claim.value !== '') await this.#verify()
+    } catch (error) {
+      if (turn !== this.#asked) return
+      this.#field.say(`Your typing was clean, but not answered. ${(error as Error).message}`, 'bad')
+    }
+  }
+
+  #showCombined(): void {
+    const { length } = this.#typings
+    this.#over.hidden = !this.#combine.checked || length === 0
+    this.#combined.hidden = !this.#combine.checked
+    this.#combined.textContent =
+      length === 0
+        ? 'The next typing is the first.'
+        : `${length} of ${TYPINGS_MAX} typings are read together; they must be of one person.`
+  }
+
+  #showIdentification({ UserID, Known, Candidates }: Identification): void {
+    const { users } = this.#card.dataset
+    const { length } = this.#typings
+    const sure = percent(Candidates[0]!.Probability)
+    const among = length === 1 ? '' : `, from ${length} typings`
+    const verdict = Known ? `Looks like ${UserID}` : 'I don’t recognize this typing'
+    const how = Known
+      ? `${sure} sure among the ${users} users${among}. A hint, not proof.`
+      : `The nearest is ${UserID}, with ${sure} if it must be one of the ${users}${among}.`
+    showVerdict(this.#result, verdict, how, Known ? 'good' : 'unsure')
+    const { rank1 } = this.#card.models.typing.metrics.leaveOneRepetitionOut
+    const rate = `The typing model names ${percent(rank1)} of typings left out of training right.`
+    find(this.#result, '[data-candidates]', HTMLElement).replaceChildren(
+      ...Candidates.map(({ UserID, Probability }) => candidate(UserID, Probability, percent(Probability))),
+      html('li', { class: 'hint' }, rate)
+    )
+    this.#told.textContent = `${verdict}. ${how}`
+  }
+
+  #drawPrediction({ Model, UserID, Candidates = [] }: Prediction): HTMLElement {
+    const { rank1 } = this.#card.models[Model].metrics.leaveOneRepetitionOut
+    return html(
+      'div',
+      { class: 'model' },
+      html('h3', {}, NAMES[Model]),
+      html('p', { class: 'named' }, `${UserID}`),
+      html(
+        'ol',
+        { class: 'candidates' },
+        ...Candidates.map(({ UserID, Score }) =>
+          // The support vector machine's scores are not shares of a whole.
+          Model === 'SVM'
+            ? candidate(UserID, undefined, number(Score, 1))
+            : candidate(UserID, Score, percent(Score))
+        )
+      ),
+      html('p', { class: 'hint' }, `${percent(rank1)} of typings left out named right`),
+      ...(Model === 'SVM'
+        ? [html('p', { class: 'hint' }, 'Scores are decision values, not probabilities')]
+        : [])
+    )
+  }
+
+  async #verify(): Promise<void> {
+    if (this.#claim.value === '' || this.#typings.length === 0) return this.#askForMore()
+    const turn = this.#asked
+    const scale = find(this.#verifyForm, '[data-scale]', HTMLElement)
+    try {
+      const claimed = readUserID(this.#claim.value, this.#idType)
+      const { UserID, Match, Score, Threshold } = await this.#service.verify(claimed, this.#typings)
+      if (turn !== this.#asked) return
+      const verdict = Match ? `Yes, this looks like ${UserID}` : `No, this does not look like ${UserID}`
+      const far = percent(this.#card.models.typing.falseAcceptanceRate)
+      const how = `Score ${number(Score, 1)}; a match needs ${number(Threshold, 1)}, set so that about ${far} of strangers’ claims pass.`
+      showVerdict(this.#verifyForm, verdict, how, Match ? 'good' : 'bad')
+      showScale(scale, Score, Threshold)
+      this.#told.textContent = `${verdict}. ${how}`
+    } catch (error) {
+      const { message } = error as Error
+      showVerdict(this.#verifyForm, 'Not verified', message, 'bad')
+      scale.hidden = true
+      this.#told.textContent = message
+    }
+  }
+
+  /** Say what is missing before a claim can be verified. */
+  #askForMore(): void {
+    const empty = find(this.#verifyForm, '[data-empty]', HTMLElement)
+    find(this.#verifyForm, '[data-answer]', HTMLElement).hidden = true
+    empty.hidden = false
+    const isUnnamed = this.#claim.value === ''
+    empty.textContent = this.#told.textContent = isUnnamed ? 'Name a user first.' : 'Now type the string.'
+    if (isUnnamed) this.#claim.focus()
+    else this.#field.input.focus()
+  }
+}
+
+/** Where the data does not say the string, let the person say it. */
+function askString(keys: number, use: (string: string) => void): void {
+  const form = byId('unknown-string', HTMLFormElement)
+  const input = find(form, 'input', HTMLInputElement)
+  form.hidden = false
+  find(form, '[data-keys]', HTMLElement).textContent = `${keys}`
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    const { length } = [...input.value]
+    const fits = length === keys
+    find(form, '.fault', HTMLElement).textContent = fits
+      ? ''
+      : `This has ${length} characters, and the models know typings of ${keys}.`
+    input.setAttribute('aria-invalid', `${!fits}`)
+    if (fits) use(input.value)
+  })
+}
+
+/**
+ * A UserID as the models have it: all are integers or all are strings.
+ *
+ * @param type - of the UserIDs that the models name
+ */
+function readUserID(text: string, type: 'number' | 'string' | undefined): UserID {
+  return type === 'number' && /^(?:0|-?[1-9]\d*)$/.test(text) ? Number(text) : text
+}
