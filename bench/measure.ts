@@ -3,7 +3,7 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ROOT } from '../scripts/processes.ts'
+import { ROOT } from '../scripts/lib/processes.ts'
 
 /** The server's core and the load generator's; without taskset they share what there is. */
 export const CORES = ['0', '1'] as const
@@ -36,7 +36,7 @@ export interface Loaded {
   rssMb: number
 }
 
-/** The command that runs a script of this folder as it is. */
+/** The command that runs a script below this folder as it is. */
 export const tsx = (script: string) => [process.execPath, '--import', 'tsx', join(ROOT, 'bench', script)]
 
 export async function must(code: Promise<number>): Promise<void> {
@@ -79,7 +79,7 @@ export async function load(
 ): Promise<Loaded> {
   const before = cpuSeconds(child.pid!)
   const [command, args] = pin(CORES[1], [
-    ...tsx('autocannon.ts'),
+    ...tsx('speed/autocannon.ts'),
     url,
     folder,
     question,

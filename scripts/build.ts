@@ -2,7 +2,7 @@
 import { copyFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { nodeTool, ROOT, run } from './processes.ts'
+import { nodeTool, ROOT, run } from './lib/processes.ts'
 
 const PAGE = join(ROOT, 'server', 'page')
 const BUILT_PAGE = join(ROOT, 'server', 'dist', 'page')

@@ -1,6 +1,6 @@
 /** `npm run check`, `npm run fix`: lint, format and types of both languages. */
 import { join } from 'node:path'
-import { nodeTool, PYTHON, ROOT, run } from './processes.ts'
+import { nodeTool, PYTHON, ROOT, run } from './lib/processes.ts'
 
 const fix = process.argv.includes('--fix')
 const notebook = { cwd: join(ROOT, 'notebook') }

@@ -5,7 +5,7 @@ import { watch } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { build } from './build.ts'
-import { ROOT } from './processes.ts'
+import { ROOT } from './lib/processes.ts'
 
 /** An editor writes several files, or one several times, ms. */
 const TOGETHER = 200

@@ -7,8 +7,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Mermaid, MermaidConfig } from 'mermaid'
-import { startBrowser } from './browser.ts'
-import { ROOT } from './processes.ts'
+import { startBrowser } from './lib/browser.ts'
+import { ROOT } from './lib/processes.ts'
 
 const DOCS = join(ROOT, 'docs')
 export const SOURCE = join(DOCS, 'architecture.md')
@@ -28,7 +28,7 @@ export function findDiagrams(markdown: string): Diagram[] {
     if (name === undefined) throw new Error(`A diagram has no accTitle of one word:\n${text}`)
     return {
       text,
-      file: join(DOCS, `${name}.svg`),
+      file: join(DOCS, 'images', `${name}.svg`),
       sha256: createHash('sha256').update(text).digest('hex')
     }
   })

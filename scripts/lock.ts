@@ -5,7 +5,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ROOT, run, UV } from './processes.ts'
+import { ROOT, run, UV } from './lib/processes.ts'
 
 const PROJECT = 'notebook/pyproject.toml'
 const GROUPS = ['uv', 'infra', 'bench', 'jupyter']

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ManifestSchema } from '../server/src/schemas/manifest.ts'
-import { ROOT } from './processes.ts'
+import { ROOT } from './lib/processes.ts'
 
 /** The schema of the manifest as a file. */
 export function manifestSchema(): string {

@@ -1,11 +1,11 @@
-/** `npm run screenshots`: the page on the sample's models, as the README shows it, into docs/. */
+/** `npm run screenshots`: the page on the sample's models, as the README shows it, into docs/images/. */
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { oracle, prepareFixtures, readyApp, typing } from '../server/test/fixtures.ts'
 import { openPage, type Typist } from '../server/test/page/browser.ts'
-import { startBrowser } from './browser.ts'
 import { build } from './build.ts'
-import { ROOT } from './processes.ts'
+import { startBrowser } from './lib/browser.ts'
+import { ROOT } from './lib/processes.ts'
 
 const STRING = 'quiet morning'
 
@@ -34,7 +34,7 @@ try {
     await typist.page.locator('#recognize-field-input').waitFor()
     await show(typist)
     await typist.page.evaluate('scrollTo(0, 0)')
-    await typist.page.screenshot({ path: join(ROOT, 'docs', `${name}.png`) })
+    await typist.page.screenshot({ path: join(ROOT, 'docs', 'images', `${name}.png`) })
   }
 } finally {
   await browser.close()

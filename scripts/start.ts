@@ -8,9 +8,9 @@ import { goldenRequest } from '../server/src/models/golden.ts'
 import { ModelsError, readManifest, readModelFile } from '../server/src/models/manifest.ts'
 import { type Manifest, MODEL_NAMES } from '../server/src/schemas/manifest.ts'
 import { build } from './build.ts'
-import { CALLED_FROM, ended, ROOT } from './processes.ts'
+import { CALLED_FROM, ended, ROOT } from './lib/processes.ts'
+import { isAnswered, within } from './lib/wait.ts'
 import { train } from './train.ts'
-import { isAnswered, within } from './wait.ts'
 
 const STARTS_WITHIN = 60_000
 /** Signals closer together than this are one, ms. */

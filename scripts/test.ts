@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { build } from './build.ts'
-import { CALLED_FROM, ended, nodeTool, PYTHON, PYTHON_ENV, ROOT } from './processes.ts'
+import { CALLED_FROM, ended, nodeTool, PYTHON, PYTHON_ENV, ROOT } from './lib/processes.ts'
 
 interface Count {
   passed: number
@@ -34,8 +34,8 @@ const TOGETHER: Record<string, { find: () => Promise<string[]>; prepare: () => P
   infra: {
     find: async () => [
       ...(await testsBelow('infra/test')),
-      'scripts/diagrams.test.ts',
-      'scripts/setup.test.ts'
+      'scripts/test/diagrams.test.ts',
+      'scripts/test/setup.test.ts'
     ],
     prepare: async () => {}
   }
@@ -43,7 +43,7 @@ const TOGETHER: Record<string, { find: () => Promise<string[]>; prepare: () => P
 
 /** What runs containers, alone, for it is measured under load. */
 const ALONE: Record<string, string> = {
-  image: 'scripts/image.test.ts',
+  image: 'scripts/test/image.test.ts',
   deploy: 'infra/test/deploy/deploy.e2e.ts'
 }
 

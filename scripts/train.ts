@@ -1,5 +1,5 @@
 /** `npm run train -- [path/to.csv]`: run the notebook on a CSV of typings. */
-import { CALLED_FROM, PYTHON, PYTHON_ENV, run } from './processes.ts'
+import { CALLED_FROM, PYTHON, PYTHON_ENV, run } from './lib/processes.ts'
 
 /**
  * Train, in the terminal.

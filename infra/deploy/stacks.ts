@@ -7,7 +7,7 @@ import {
   CloudFormationServiceException,
   DescribeStacksCommand
 } from '@aws-sdk/client-cloudformation'
-import { ended, nodeTool, ROOT } from '../../scripts/processes.ts'
+import { ended, nodeTool, ROOT } from '../../scripts/lib/processes.ts'
 import type { Release } from '../config.ts'
 import { DeployError } from './steps.ts'
 

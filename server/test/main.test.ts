@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { ROOT } from '../../scripts/processes.ts'
+import { ROOT } from '../../scripts/lib/processes.ts'
 import type { Manifest } from '../src/schemas/manifest.ts'
 import { csv, folder } from './fixtures.ts'
 

@@ -1,5 +1,5 @@
 /** The Python programs that check the templates; `node scripts/setup.mjs infra` installs them. */
-import { pythonTool } from '../../../scripts/processes.ts'
+import { pythonTool } from '../../../scripts/lib/processes.ts'
 
 export const CFN_LINT = pythonTool('cfn-lint')
 export const CHECKOV = pythonTool('checkov')

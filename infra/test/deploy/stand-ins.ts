@@ -14,8 +14,8 @@ import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudf
 import { BatchDeleteImageCommand, ECRClient, ListImagesCommand, PutImageCommand } from '@aws-sdk/client-ecr'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { parse } from 'yaml'
-import { freePorts } from '../../../scripts/ports.ts'
-import { isAnswered, within } from '../../../scripts/wait.ts'
+import { freePorts } from '../../../scripts/lib/ports.ts'
+import { isAnswered, within } from '../../../scripts/lib/wait.ts'
 
 const ACCEPT =
   'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import openapiTypescript, { astToString } from 'openapi-typescript'
 import t from 'tap'
-import { nodeTool, ROOT } from '../../../scripts/processes.ts'
+import { nodeTool, ROOT } from '../../../scripts/lib/processes.ts'
 import { csv, readyApp } from '../fixtures.ts'
 
 const app = await readyApp()

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { withoutBrowser } from '../../../scripts/browser.ts'
+import { withoutBrowser } from '../../../scripts/lib/browser.ts'
 import { csv, readyApp } from '../fixtures.ts'
 import { openBrowser, openPage } from './browser.ts'
 

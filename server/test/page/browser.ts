@@ -1,7 +1,7 @@
 /** A browser with real key events; it is served what `npm run build` last put in server/dist/page. */
 import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core'
 import type { Test } from 'tap'
-import { startBrowser } from '../../../scripts/browser.ts'
+import { startBrowser } from '../../../scripts/lib/browser.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
 
 /** Start a browser; it is closed after the test. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { withoutBrowser } from '../../../scripts/browser.ts'
+import { withoutBrowser } from '../../../scripts/lib/browser.ts'
 import { buildApp } from '../../src/app.ts'
 import { loadModels } from '../../src/models/load.ts'
 import type { Typing } from '../../src/schemas/typing.ts'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { withoutBrowser } from '../../../scripts/browser.ts'
+import { withoutBrowser } from '../../../scripts/lib/browser.ts'
 import { train } from '../../../scripts/train.ts'
 import { buildApp } from '../../src/app.ts'
 import { loadModels } from '../../src/models/load.ts'

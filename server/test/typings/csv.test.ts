@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { ROOT } from '../../../scripts/processes.ts'
+import { ROOT } from '../../../scripts/lib/processes.ts'
 import { type CsvTyping, readCsv } from '../../src/typings/csv.ts'
 
 interface Case {

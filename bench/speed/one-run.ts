@@ -1,12 +1,12 @@
-/** This service with a run for each request, on the converters' plain export: node bench/one-run.ts FOLDER PORT. */
+/** This service with a run for each request, on the converters' plain export: node bench/speed/one-run.ts FOLDER PORT. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
-import { buildApp } from '../server/src/app.ts'
-import type { Models } from '../server/src/models/load.ts'
-import { readManifest } from '../server/src/models/manifest.ts'
-import { Model, type Question } from '../server/src/models/model.ts'
-import { CLASSIFIER_NAMES } from '../server/src/schemas/predict.ts'
+import { buildApp } from '../../server/src/app.ts'
+import type { Models } from '../../server/src/models/load.ts'
+import { readManifest } from '../../server/src/models/manifest.ts'
+import { Model, type Question } from '../../server/src/models/model.ts'
+import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
 
 const [folder, port] = process.argv.slice(2) as [string, string]
 

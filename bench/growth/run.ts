@@ -1,13 +1,13 @@
 /**
  * `npm run bench:growth`: what POST /identify takes with 110, 1,000 and 10,000 users, who are synthetic.
- * Writes docs/growth.md and docs/growth.svg.
+ * Writes docs/growth.md and docs/images/growth.svg.
  */
 import { statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
-import { type Loaded, load, must, startServer, tsx } from './measure.ts'
+import { PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/lib/processes.ts'
+import { type Loaded, load, must, startServer, tsx } from '../measure.ts'
 
 const USERS = [110, 1_000, 10_000]
 const ROUNDS = 5
@@ -23,8 +23,8 @@ const measures = []
 for (const users of USERS) {
   const folder = join(WORK, String(users))
   console.error(`${users} users: fitting`)
-  await must(run(PYTHON, ['bench/growth.py', 'prepare', String(users), folder], { env }))
-  const command = [...tsx('growth-server.ts'), folder, String(PORT)]
+  await must(run(PYTHON, ['bench/growth/growth.py', 'prepare', String(users), folder], { env }))
+  const command = [...tsx('growth/server.ts'), folder, String(PORT)]
   const server = await startServer({ name: `${users} users`, command }, PORT)
   const lone: Loaded[] = []
   const busy: Loaded[] = []
@@ -52,7 +52,7 @@ await writeFile(
   path,
   JSON.stringify({ machine, node: process.version, rounds: ROUNDS, connections: CONNECTIONS, measures })
 )
-await must(run(PYTHON, ['bench/growth.py', 'report', path, join(ROOT, 'docs')], { env }))
+await must(run(PYTHON, ['bench/growth/growth.py', 'report', path, join(ROOT, 'docs')], { env }))
 
 function median(values: number[]): number {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!

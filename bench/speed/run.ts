@@ -1,18 +1,17 @@
 /**
  * `npm run bench [-- path/to.csv]`: this service against what people would use instead, in one run and
- * interleaved. Writes docs/benchmark.md and docs/benchmark.svg.
+ * interleaved. Writes docs/benchmark.md and docs/images/benchmark.svg.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { build } from '../scripts/build.ts'
-import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run } from '../scripts/processes.ts'
-import { train } from '../scripts/train.ts'
-import { CLASSIFIER_NAMES, type ClassifierName } from '../server/src/schemas/predict.ts'
-import { toFeatures } from '../server/src/typings/rows.ts'
-import { type LargeCsv, measureLargeCsv } from './large-csv.ts'
+import { build } from '../../scripts/build.ts'
+import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/lib/processes.ts'
+import { train } from '../../scripts/train.ts'
+import { CLASSIFIER_NAMES, type ClassifierName } from '../../server/src/schemas/predict.ts'
+import { toFeatures } from '../../server/src/typings/rows.ts'
 import {
   CORES,
   type Loaded,
@@ -24,7 +23,8 @@ import {
   type Server,
   startServer,
   tsx
-} from './measure.ts'
+} from '../measure.ts'
+import { type LargeCsv, measureLargeCsv } from './large-csv.ts'
 import { type Profiled, profile } from './profile.ts'
 
 const ROUNDS = 5
@@ -59,14 +59,14 @@ const contestants = (port: number): Server[] => [
     env: { MODELS_DIR: join(WORK, 'models'), PORT: String(port), LOG_LEVEL: 'warn', NODE_ENV: 'production' }
   },
   { name: 'bare Fastify', command: [process.execPath, FLOOR, String(port + 1)] },
-  { name: 'one run a request, plain export', command: [...tsx('one-run.ts'), WORK, String(port + 2)] },
+  { name: 'one run a request, plain export', command: [...tsx('speed/one-run.ts'), WORK, String(port + 2)] },
   {
     name: 'FastAPI + scikit-learn',
-    command: [PYTHON, join(ROOT, 'bench', 'fastapi_server.py'), 'sklearn', WORK, String(port + 3)]
+    command: [PYTHON, join(ROOT, 'bench', 'speed', 'fastapi_server.py'), 'sklearn', WORK, String(port + 3)]
   },
   {
     name: 'FastAPI + ONNX Runtime',
-    command: [PYTHON, join(ROOT, 'bench', 'fastapi_server.py'), 'onnx', WORK, String(port + 4)]
+    command: [PYTHON, join(ROOT, 'bench', 'speed', 'fastapi_server.py'), 'onnx', WORK, String(port + 4)]
   }
 ]
 
@@ -108,7 +108,7 @@ for (const model of CLASSIFIER_NAMES) {
   profiles[model] = await profile(own, WORK, model, CONNECTIONS, PORT)
   console.error(`profile: ${model}`)
 }
-const graphs = measureAlone([...tsx('graphs.ts'), WORK])
+const graphs = measureAlone([...tsx('speed/graphs.ts'), WORK])
 const start = [join(WORK, 'start.js'), join(ROOT, 'server', 'dist'), join(WORK, 'models')]
 const starts = Array.from({ length: ROUNDS }, () => measureAlone([process.execPath, ...start]))
 await report(graphs, starts, profiles)
@@ -117,11 +117,11 @@ async function prepare(): Promise<void> {
   console.error('Preparing: models, pickles, plain exports')
   await mkdir(WORK, { recursive: true })
   await must(train([CSV, '--models', join(WORK, 'models')]))
-  await must(run(PYTHON, ['bench/prepare.py', CSV, WORK], { env: PYTHON_ENV }))
+  await must(run(PYTHON, ['bench/speed/prepare.py', CSV, WORK], { env: PYTHON_ENV }))
   await must(build())
   await bundle({
     absWorkingDir: ROOT,
-    entryPoints: ['bench/floor.ts', 'bench/profiler.ts', 'bench/start.ts'],
+    entryPoints: ['bench/speed/floor.ts', 'bench/speed/profiler.ts', 'bench/speed/start.ts'],
     outdir: WORK,
     bundle: true,
     packages: 'external',
@@ -185,5 +185,5 @@ async function report(runtime: unknown, parts: unknown[], profiles: object): Pro
   }
   const path = join(WORK, 'results.json')
   await writeFile(path, JSON.stringify(results, null, 1))
-  await must(run(PYTHON, ['bench/report.py', path, join(ROOT, 'docs')]))
+  await must(run(PYTHON, ['bench/speed/report.py', path, join(ROOT, 'docs')]))
 }

@@ -15,9 +15,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
-import { freePorts } from '../scripts/ports.ts'
-import { ROOT } from '../scripts/processes.ts'
-import { quantile, readQuestions, startLoad } from './load.ts'
+import { freePorts } from '../../scripts/lib/ports.ts'
+import { ROOT } from '../../scripts/lib/processes.ts'
+import { quantile, readQuestions, startLoad } from '../load.ts'
 
 const CONNECTIONS = 50
 const REQUESTS = 20_000

@@ -19,8 +19,8 @@ await Promise.all([import('@fastify/swagger'), import('@fastify/swagger-ui'), im
 note('the OpenAPI page')
 await import('onnxruntime-node')
 note('ONNX Runtime')
-const { buildApp } = (await own('app.js')) as typeof import('../server/src/app.ts')
-const { loadModels } = (await own('models/load.js')) as typeof import('../server/src/models/load.ts')
+const { buildApp } = (await own('app.js')) as typeof import('../../server/src/app.ts')
+const { loadModels } = (await own('models/load.js')) as typeof import('../../server/src/models/load.ts')
 note('the service’s own modules, and CSV')
 const models = loadModels(folder)
 await models

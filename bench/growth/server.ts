@@ -1,9 +1,9 @@
 /** The service with a typing model and no other: node growth-server.ts FOLDER PORT. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { buildApp } from '../server/src/app.ts'
-import type { Models } from '../server/src/models/load.ts'
-import { Model, openSession } from '../server/src/models/model.ts'
+import { buildApp } from '../../server/src/app.ts'
+import type { Models } from '../../server/src/models/load.ts'
+import { Model, openSession } from '../../server/src/models/model.ts'
 
 const [folder, port] = process.argv.slice(2) as [string, string]
 const { keys, classes, decisions } = JSON.parse(await readFile(join(folder, 'facts.json'), 'utf8'))

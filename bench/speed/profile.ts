@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises'
 import type { HeapProfiler, Profiler } from 'node:inspector/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { load, type Server, startServer } from './measure.ts'
+import { load, type Server, startServer } from '../measure.ts'
 
 /** Longer than the generator takes to start, and than profiler.ts takes after that. */
 const GENERATOR_STARTS = 2_000

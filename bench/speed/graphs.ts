@@ -1,9 +1,9 @@
 /** What ONNX Runtime takes by itself, as JSON: node graphs.ts FOLDER. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readManifest } from '../server/src/models/manifest.ts'
-import { FEATURE_NAMES } from '../server/src/schemas/features.ts'
-import { CLASSIFIER_NAMES } from '../server/src/schemas/predict.ts'
+import { readManifest } from '../../server/src/models/manifest.ts'
+import { FEATURE_NAMES } from '../../server/src/schemas/features.ts'
+import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
 
 const RUNS = 300
 const ROWS = [1, 16, 32] as const

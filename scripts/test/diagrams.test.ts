@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import t from 'tap'
-import { findDiagrams, SOURCE } from './diagrams.ts'
+import { findDiagrams, SOURCE } from '../diagrams.ts'
 
 const diagrams = findDiagrams(await readFile(SOURCE, 'utf8'))
 

@@ -9,12 +9,12 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { readQuestions, startLoad } from '../bench/load.ts'
-import { CLASSIFIER_NAMES } from '../server/src/schemas/predict.ts'
-import { missingBases, missingTools, withoutThese } from './containers.ts'
-import { freePorts } from './ports.ts'
-import { nodeTool, ROOT } from './processes.ts'
-import { within } from './wait.ts'
+import { readQuestions, startLoad } from '../../bench/load.ts'
+import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
+import { missingBases, missingTools, withoutThese } from '../lib/containers.ts'
+import { freePorts } from '../lib/ports.ts'
+import { nodeTool, ROOT } from '../lib/processes.ts'
+import { within } from '../lib/wait.ts'
 
 const IMAGE = process.env.KEYSTROKE_TEST_IMAGE ?? 'keystroke:test'
 const [PORT, LOCAL_PORT] = (await freePorts(2)) as [number, number]
@@ -207,7 +207,7 @@ t.test(
   'replaced behind a load balancer under 50 connections, again and again, it fails no request of 20,000',
   { skip: skip || withoutThese(missingTools('haproxy')) },
   async (t) => {
-    const { status, stdout, stderr } = spawnSync(nodeTool('tsx'), ['bench/rolling-replacement.ts', IMAGE], {
+    const { status, stdout, stderr } = spawnSync(nodeTool('tsx'), ['bench/rolling/run.ts', IMAGE], {
       cwd: ROOT,
       encoding: 'utf8',
       env: { ...process.env, MODELS_DIR: join(files, 'models') }

@@ -1,7 +1,7 @@
-"""What bench/growth.ts needs of Python, with data/ among the places to import from.
+"""What bench/growth/run.ts needs of Python, with data/ among the places to import from.
 
-usage: python bench/growth.py prepare users folder
-       python bench/growth.py report results.json docs
+usage: python bench/growth/growth.py prepare users folder
+       python bench/growth/growth.py report results.json docs
 """
 
 import json
@@ -64,7 +64,7 @@ def markdown(run: dict[str, Any], table: pd.DataFrame) -> str:
         f'{TYPINGS} typings of {KEYS} keys each, medians of {run["rounds"]} rounds. Absolute times '
         'vary from machine to machine, and between runs.',
         '',
-        '![Time and memory of /identify, by number of users](growth.svg)',
+        '![Time and memory of /identify, by number of users](images/growth.svg)',
         '',
         '| users | model file, MB | a lone client’s request, ms | CPU a request at '
         f'{run["connections"]} connections, ms | memory of the process, MB |',

@@ -1,4 +1,4 @@
-"""What the contestants load: python bench/prepare.py typings.csv folder.
+"""What the contestants load: python bench/speed/prepare.py typings.csv folder.
 
 The same three estimators as the notebook fits, pickled with joblib for FastAPI + scikit-learn, and
 exported as their converters do it by default ("plain") for those that run ONNX without batching.

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { ROOT } from './processes.ts'
+import { ROOT } from '../lib/processes.ts'
 
 /** What uv says where a package has no wheel for the platform. */
 const UNBUILT = {

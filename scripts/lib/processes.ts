@@ -1,7 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { join } from 'node:path'
 
-export const ROOT = join(import.meta.dirname, '..')
+export const ROOT = join(import.meta.dirname, '..', '..')
 
 /** Where relative paths on the command line start: where npm was called, not where package.json is. */
 export const CALLED_FROM = process.env.INIT_CWD ?? process.cwd()

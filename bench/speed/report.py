@@ -1,4 +1,4 @@
-"""Turn a benchmark's results into a table and a chart: python bench/report.py results.json docs."""
+"""Turn results into a table and a chart: python bench/speed/report.py results.json docs."""
 
 import json
 import sys
@@ -58,7 +58,7 @@ def markdown(
         + ' All answer every row alike, checked first; the bare Fastify server computes nothing. '
         'Absolute times vary from machine to machine, and between runs; ratios vary less.',
         '',
-        '![Requests per CPU-second of the server, relative to bare Fastify](benchmark.svg)',
+        '![Requests per CPU-second of the server, relative to bare Fastify](images/benchmark.svg)',
         '',
         '## Requests per CPU-second of the server',
         '',

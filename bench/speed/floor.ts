@@ -1,7 +1,7 @@
-/** A bare Fastify server with the same schemas that computes nothing: node bench/floor.ts PORT. */
+/** A bare Fastify server with the same schemas that computes nothing: node bench/speed/floor.ts PORT. */
 import Fastify from 'fastify'
-import { PredictReply, PredictRequest } from '../server/src/schemas/predict.ts'
-import { IdentifyReply, IdentifyRequest } from '../server/src/schemas/recognize.ts'
+import { PredictReply, PredictRequest } from '../../server/src/schemas/predict.ts'
+import { IdentifyReply, IdentifyRequest } from '../../server/src/schemas/recognize.ts'
 
 const app = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } })
 app.get('/health/ready', () => ({ status: 'ready' }))

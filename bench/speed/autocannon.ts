@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
-import { toFeatures } from '../server/src/typings/rows.ts'
+import { toFeatures } from '../../server/src/typings/rows.ts'
 
 const [url, folder, question, connections, seconds] = process.argv.slice(2) as [
   string,

@@ -1,6 +1,6 @@
 """What people would write instead: FastAPI with preloaded models, strict types, one worker.
 
-usage: python bench/fastapi_server.py {sklearn,onnx} folder port
+usage: python bench/speed/fastapi_server.py {sklearn,onnx} folder port
 """
 
 import json
