@@ -92,7 +92,7 @@ COPY package.json ./
 COPY --from=build /keystroke/server/dist server/dist
 COPY --from=models --chmod=0444 /keystroke/models/*.onnx /keystroke/models/manifest.json models/
 
-# Keys, or REQUIRE_API_KEY=false, are for whoever runs it to say. 20 s are two failed checks of a load balancer
+# Keys, or REQUIRE_API_KEY=false, must be set when it is run. 20 s are two failed checks of a load balancer
 # that asks every 5 s, twice over.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DRAIN_SECONDS=20
 EXPOSE 8080

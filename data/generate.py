@@ -4,7 +4,7 @@ No person typed these: every time is drawn from a seeded random generator. The m
 story of how typings differ. Each user has a speed, a hold time and a regularity of their own, and
 a habit on every key: that tells users apart. Some keys are slow for everybody, each typing has its
 tempo, each key press its jitter, and now and then somebody hesitates: that hides who is who. The
-constants are tuned so that recognisers find these users about as hard to tell apart as people.
+constants are tuned so that recognizers find these users about as hard to tell apart as people.
 
 The string beside the sample, in sample.txt, is one of as many characters for people to type; its
 letters had no part in the times.

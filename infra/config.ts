@@ -23,7 +23,7 @@ export const ConfigSchema = Type.Object(
     name: Type.String({
       default: 'keystroke',
       pattern: '^[a-z][a-z0-9-]{1,18}[a-z0-9]$',
-      description: 'Stands before every name in AWS: the stacks, the repository, the cluster, the alarms'
+      description: 'Prefix of every name in AWS: the stacks, the repository, the cluster, the alarms'
     }),
     architecture: Type.Enum(['X86_64', 'ARM64'], {
       default: 'X86_64',
@@ -73,7 +73,8 @@ export const ConfigSchema = Type.Object(
     alarmEmail: Type.Optional(
       Type.String({
         pattern: '^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$',
-        description: 'Who is told of alarms, after confirming a letter from AWS; nobody without it'
+        description:
+          'Email address for alarms, to be confirmed in an email from AWS; without it alarms are not sent'
       })
     ),
     alarmP99Seconds: Type.Number({
@@ -125,7 +126,7 @@ export const ConfigSchema = Type.Object(
 
 export type Config = Static<typeof ConfigSchema>
 
-/** Settings that do not fit; the message names each and why. */
+/** Invalid settings; the message names each and why. */
 export class ConfigError extends Error {}
 
 const FILE = join(import.meta.dirname, 'config.json')
@@ -133,7 +134,7 @@ const FILE = join(import.meta.dirname, 'config.json')
 /**
  * Read `infra/config.json`.
  *
- * @throws ConfigError if it cannot be read or does not fit
+ * @throws ConfigError if it cannot be read or is invalid
  */
 export async function loadConfig(): Promise<Config> {
   try {
@@ -156,7 +157,7 @@ export function checkConfig(settings: object): Config {
     .filter(({ keyword }) => keyword !== 'boolean')
     .map(explain)
   if (faults.length === 0) faults.push(...disagreements(config))
-  if (faults.length > 0) throw new ConfigError(`infra/config.json does not fit: ${faults.join('; ')}.`)
+  if (faults.length > 0) throw new ConfigError(`Invalid infra/config.json: ${faults.join('; ')}.`)
   return config
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm run diagrams`: the Mermaid diagrams of docs/architecture.md, drawn as SVG beside it, for whoever
- * reads where Mermaid is not drawn. Each is named after its accTitle.
+ * `npm run diagrams`: the Mermaid diagrams of docs/architecture.md, drawn as SVG beside it, for readers
+ * without Mermaid. Each is named after its accTitle.
  */
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'

@@ -16,7 +16,7 @@ const NODE = '20.19'
 const NPM = '10.0'
 const PYTHON = '3.11'
 
-/** Something the person at the keyboard can mend; the message says how. */
+/** Something the user can fix; the message says how. */
 class SetupError extends Error {}
 
 try {

@@ -1,4 +1,4 @@
-/** The service with a typing model and no other: node growth-server.ts FOLDER PORT. */
+/** The service with a typing model and no other: node server.ts FOLDER PORT. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buildApp } from '../../server/src/app.ts'

@@ -98,7 +98,7 @@ function tooLong(): number {
   return 1
 }
 
-/** No retries: what fails is to be seen, and not mended by the balancer. */
+/** No retries: a failure must be seen, not hidden by the balancer. */
 async function startBalancer(): Promise<void> {
   const config = join(folder, 'haproxy.cfg')
   const servers = SLOTS.map(({ name, port }) => `  server ${name} 127.0.0.1:${port} check\n`)

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 OWN, FLOOR = 'this service', 'bare Fastify'
 PLAIN, SKLEARN = 'one run a request, plain export', 'FastAPI + scikit-learn'
-COLOURS = ['#2563a8', '#8a8f98', '#2f855a', '#d97706', '#c02942']
+COLORS = ['#2563a8', '#8a8f98', '#2f855a', '#d97706', '#c02942']
 
 
 def main(results: Path, folder: Path) -> None:
@@ -194,7 +194,7 @@ def draw(run: dict[str, Any], busy: pd.DataFrame, path: Path) -> None:
         for j, model in enumerate(models):
             ratio = against(busy, model, name, FLOOR)
             x = j + i * 0.16
-            axes.bar(x, ratio, 0.15, color=COLOURS[i], label=name if j == 0 else None)
+            axes.bar(x, ratio, 0.15, color=COLORS[i], label=name if j == 0 else None)
             axes.text(
                 x,
                 ratio + 0.01,

@@ -5,7 +5,7 @@ import type { IConstruct } from 'constructs'
  * Accept findings of cdk-nag (AwsSolutions-...), checkov (CKV...) and cfn-lint (E..., W...) on a
  * construct and what it holds, and say why.
  *
- * @param reason - why this is right here; it stands in the template beside the resource
+ * @param reason - why this is right here; it is written into the template beside the resource
  */
 export function accept(construct: IConstruct, reason: string, rules: string[]): void {
   for (const id of rules.filter((rule) => rule.startsWith('AwsSolutions-'))) {

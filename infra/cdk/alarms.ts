@@ -28,7 +28,7 @@ export interface AlarmsProps {
   readonly service: Service
 }
 
-/** What someone has to be told of, and the topic that tells them. */
+/** The alarms, and the topic they are sent to. */
 export class Alarms extends Construct {
   readonly topic: Topic
 
@@ -87,7 +87,7 @@ export class Alarms extends Construct {
     })
     this.alarm('Cpu', {
       alarmName: `${config.name}-cpu`,
-      alarmDescription: 'The tasks are at their limit and no more are started: raise maxTasks',
+      alarmDescription: 'The tasks are at their limit, and no more are started: raise maxTasks',
       metric: service.service.metricCpuUtilization({ statistic: Stats.AVERAGE, period: minutes(5) }),
       threshold: CPU,
       evaluationPeriods: 3

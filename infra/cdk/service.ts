@@ -164,7 +164,7 @@ export class Service extends Construct {
       secrets: { API_KEY_SHA256: EcsSecret.fromSecretsManager(apiKeys, 'sha256') },
       logging: LogDrivers.awsLogs({ logGroup: logs, streamPrefix: 'task' })
     })
-    accept(task, 'Address, port, time and log level are no secrets; the key’s hash comes from the secret', [
+    accept(task, 'Address, port, time and log level are not secret; the key’s hash comes from the secret', [
       'AwsSolutions-ECS2'
     ])
     accept(task, 'ecr:GetAuthorizationToken knows no resources (IAM service authorization reference)', [

@@ -48,7 +48,7 @@ export async function check(
   if (builds && engine === undefined) {
     missing.push('Nothing here builds images: install and start Docker, or install buildah or podman.')
   }
-  if (builds && !existsSync(join(ROOT, 'Dockerfile'))) missing.push(`There is no Dockerfile in ${ROOT}.`)
+  if (builds && !existsSync(join(ROOT, 'Dockerfile'))) missing.push(`Dockerfile not found in ${ROOT}.`)
   if (engine !== undefined) say(`${engine} builds and pushes`)
 
   const manifest = await readManifest(MODELS)

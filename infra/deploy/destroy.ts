@@ -49,7 +49,7 @@ await command(async () => {
     if (await destroyStack(repositoryStackName(config), region)) return
     throw new DeployError(
       `The stack ${repositoryStackName(config)} could not be removed; the lines above say why.`,
-      'Mend it and run npm run destroy again.'
+      'Fix the cause and run npm run destroy again.'
     )
   })
   await steps.step('API keys', () => deleteApiKeys(secrets, apiKeysName(config)))

@@ -23,7 +23,7 @@ const LISTED_WITHIN = 30_000
 
 const pause = (time: number) => new Promise((next) => setTimeout(next, time))
 
-/** @returns the repository's address, without a tag; undefined if there is none of that name */
+/** @returns the repository's address, without a tag; undefined if it does not exist */
 export async function findRepository(ecr: ECRClient, name: string): Promise<string | undefined> {
   try {
     const { repositories } = await ecr.send(new DescribeRepositoriesCommand({ repositoryNames: [name] }))

@@ -57,11 +57,11 @@ export async function contentTag({ architecture }: Pick<Config, 'architecture'>)
 /** Build the image with the models of models/; layers that have not changed are taken from before. */
 export async function build(engine: Engine, name: string, { architecture }: Config): Promise<void> {
   const { stdout: revision } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' })
-  // Whoever has a proxy that inspects TLS has told Node so; the build has to know too.
+  // Where a proxy inspects TLS, Node has its certificate; the build needs it too.
   const bundle = process.env.NODE_EXTRA_CA_CERTS
   const code = await run(engine, [
     ...(engine === 'docker' ? ['buildx', 'build', '--load', '--provenance=false'] : ['build', '--layers']),
-    // HEALTHCHECK is no part of the other format.
+    // The other format has no HEALTHCHECK.
     ...(engine === 'docker' ? [] : ['--format', 'docker']),
     ...['--platform', PLATFORMS[architecture]],
     // Docker knows it; buildah 1.28 does not, and would run the building stages on the image's platform.
@@ -73,14 +73,14 @@ export async function build(engine: Engine, name: string, { architecture }: Conf
   if (code === 0) return
   throw new DeployError(
     `${engine} could not build the image; its lines above say why.`,
-    `Mend what they name (no space left on device: ${PRUNE[engine]}) and run the same command again.`
+    `Fix what they name (no space left on device: ${PRUNE[engine]}) and run the same command again.`
   )
 }
 
 /** Log in to the registry and push; layers that are there are not sent. */
 export async function push(engine: Engine, name: string, { user, password }: Login): Promise<void> {
   const registry = name.slice(0, name.indexOf('/'))
-  // Docker takes a registry on loopback without TLS by itself; the others have to be told.
+  // Docker takes a registry on loopback without TLS by itself; the others need an option.
   const loopback = /^(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(registry)
   const tls = engine !== 'docker' && loopback ? ['--tls-verify=false'] : []
   const login = spawn(engine, ['login', ...tls, '--username', user, '--password-stdin', registry], {
@@ -97,7 +97,7 @@ export async function push(engine: Engine, name: string, { user, password }: Log
   if ((await run(engine, ['push', ...tls, ...format, name])) === 0) return
   throw new DeployError(
     `${engine} could not push ${name}; its lines above say why.`,
-    `Mend what they name (no space left on device: ${PRUNE[engine]}) and run the same command again: ` +
+    `Fix what they name (no space left on device: ${PRUNE[engine]}) and run the same command again: ` +
       'layers that arrived are not sent twice.'
   )
 }

@@ -27,7 +27,7 @@ export interface ApiKeys {
   readonly keys: string[]
 }
 
-/** @returns undefined if there is no such secret */
+/** @returns undefined if the secret does not exist */
 export async function findApiKeys(secrets: SecretsManagerClient, name: string): Promise<ApiKeys | undefined> {
   try {
     const { ARN = '', SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: name }))

@@ -93,7 +93,7 @@ function ask({ url, host, apiKey }: Target, method: string, path: string, body?:
       {
         host,
         port: port || (protocol === 'https:' ? 443 : 80),
-        // The certificate is the domain's, whoever's address is called.
+        // The certificate is the domain's, whichever address is called.
         servername: hostname,
         method,
         path,

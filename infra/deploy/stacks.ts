@@ -11,7 +11,7 @@ import { ended, nodeTool, ROOT } from '../../scripts/lib/processes.ts'
 import type { Release } from '../config.ts'
 import { DeployError } from './steps.ts'
 
-/** What a stack says of itself, by name; undefined if there is no such stack. */
+/** What a stack says of itself, by name; undefined if it does not exist. */
 export async function stackOutputs(
   cloudFormation: CloudFormationClient,
   name: string
@@ -43,8 +43,8 @@ export async function deployStack(name: string, region: string, release?: Releas
   const code = await cdk(['deploy', name, ...options], region, release)
   if (code === 0) return
   throw new DeployError(
-    `CloudFormation could not bring ${name} about, and has put back what was there; the lines above say why.`,
-    'A task that did not start says why in its log: aws ecs describe-services, aws logs tail. Mend it and run it again.'
+    `The deployment of ${name} failed and was rolled back; the lines above say why.`,
+    'A task that did not start says why in its log: aws ecs describe-services, aws logs tail. Fix the cause and run it again.'
   )
 }
 
@@ -52,8 +52,8 @@ export async function deployStack(name: string, region: string, release?: Releas
 export async function diffStack(name: string, region: string, release?: Release): Promise<void> {
   if ((await cdk(['diff', name, '--exclusively', '--method', 'template'], region, release)) === 0) return
   throw new DeployError(
-    `What would change in ${name} cannot be told; the lines above say why.`,
-    'Mend it and run it again.'
+    `The changes to ${name} could not be computed; the lines above say why.`,
+    'Fix the cause and run it again.'
   )
 }
 

@@ -26,7 +26,7 @@ export class Steps {
    * Do one step, with a sign of life while it lasts.
    *
    * @param title - what is done, in a few words
-   * @param act - does it; what `say` gets stands under the title
+   * @param act - does it; `say` prints a line under the title
    */
   async step<T>(title: string, act: (say: (line: string) => void) => Promise<T>): Promise<T> {
     console.log(`\n[${++this.#done}/${this.#total}] ${title}`)
@@ -41,7 +41,7 @@ export class Steps {
   }
 }
 
-/** Names of the errors by which AWS says that whoever asks has to sign in, or sign in again. */
+/** Names of the errors by which AWS asks the caller to sign in, or to sign in again. */
 const SIGN_IN = new Set([
   'CredentialsProviderError',
   'ExpiredToken',
@@ -59,7 +59,7 @@ export function explain(error: unknown): DeployError {
   const { name, message, code } = error as Error & { code?: string }
   if (SIGN_IN.has(name)) {
     return new DeployError(
-      `AWS does not take the credentials: ${message}`,
+      `AWS rejected the credentials: ${message}`,
       'Sign in again (aws sso login, or new keys) and run the same command: what is done is not done twice.'
     )
   }
@@ -83,7 +83,7 @@ export function explain(error: unknown): DeployError {
 
 /** Say why a command ended, for people, and set the exit code for programs. */
 export async function command(act: () => Promise<void>): Promise<void> {
-  // Which Node its future versions want is for whoever updates the SDK, and not for whoever deploys.
+  // Which Node its future versions need matters when the SDK is updated, not when somebody deploys.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
   try {
     await act()

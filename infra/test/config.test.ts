@@ -35,7 +35,7 @@ for (const [what, settings, said] of wrong) {
   })
 }
 
-t.test('several faults are told at once', async (t) => {
+t.test('several faults are reported at once', async (t) => {
   t.throws(() => checkConfig({ cpu: 'a', memory: 'b' }), { message: /cpu must be .*; memory must be / })
 })
 

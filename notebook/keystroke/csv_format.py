@@ -233,7 +233,7 @@ def _find_implausible(press: Sequence[int], release: Sequence[int]) -> str | Non
 
 def user_ids(names: list[str]) -> list[UserID]:
     """Return integers where the whole column reads as integers, otherwise the text as it is."""
-    # '007' is no integer: read as 7 it would be another UserID than the file's.
+    # '007' is not an integer: read as 7 it would be another UserID than the file's.
     if all(_INTEGER_ID.fullmatch(name) and abs(int(name)) <= MAX_TIME for name in names):
         return [int(name) for name in names]
     return list(names)

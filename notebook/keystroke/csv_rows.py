@@ -27,7 +27,7 @@ def read_rows(path: Path) -> tuple[bytes, Iterator[tuple[int, list[str]]]]:
     Raises
     ------
     DataError
-        If the file cannot be read, or is no such text; a misplaced quote only once its row is read.
+        If the file cannot be read or is not such text; for a misplaced quote once its row is read.
     """
     try:
         raw = path.read_bytes()

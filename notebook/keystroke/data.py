@@ -6,7 +6,7 @@ The server reads the same format in ``server/src/csv.ts``.
 
 ``data/csv-cases.json`` holds both readers to the same files.
 
-Which string it was may stand beside the CSV, in a text file of the same name: ``typings.txt`` of
+The string may be given beside the CSV, in a text file of the same name: ``typings.txt`` of
 ``typings.csv``.
 """
 
@@ -179,7 +179,7 @@ def summarize(typings: Typings) -> dict[str, int]:
 
 
 def _read_string(csv_path: Path, keys: int) -> str | None:
-    """Read the one line of the text file beside a CSV; None if there is no such file."""
+    """Read the one line of the text file beside a CSV; None if the file does not exist."""
     path = csv_path.with_suffix('.txt')
     if path == csv_path or not path.exists():
         return None

@@ -12,7 +12,7 @@ from keystroke.evaluation.calibration import Reliability
 from keystroke.evaluation.recognizers import MANHATTAN, TWO_TYPINGS, TYPING_MODEL
 from keystroke.features import FEATURES, timing_series
 
-BLUE, ORANGE, GREEN, RED, GREY = '#2563a8', '#d97706', '#2f855a', '#c02942', '#8a8f98'
+BLUE, ORANGE, GREEN, RED, GRAY = '#2563a8', '#d97706', '#2f855a', '#c02942', '#8a8f98'
 PURPLE, DARK_RED = '#7048a8', '#7a1a2b'
 MODEL_COLORS = {
     'SVM': BLUE,
@@ -56,8 +56,8 @@ def typing_time_line(press: NDArray[np.int64], release: NDArray[np.int64], keys:
     for key in range(keys):
         held = max(release[key] - press[key], 1)
         axes.barh(key, held, left=press[key], height=0.36, color=BLUE, alpha=0.85)
-        axes.text(press[key], key - 0.27, 'press', fontsize=8, color=GREY, ha='left')
-        axes.text(release[key], key - 0.27, 'release', fontsize=8, color=GREY, ha='right')
+        axes.text(press[key] - 4, key, 'press', fontsize=8, color=GRAY, ha='right', va='center')
+        axes.text(release[key] + 4, key, 'release', fontsize=8, color=GRAY, ha='left', va='center')
     first, second = keys - 2, keys - 1
     spans = [
         ('HT, hold time', press[second], release[second], second + 0.42, BLUE),
@@ -75,7 +75,7 @@ def typing_time_line(press: NDArray[np.int64], release: NDArray[np.int64], keys:
             axes.plot([edge, edge], [first - 0.1, height], color=color, lw=0.6, ls=':')
     axes.set_yticks(range(keys), [f'key {key}' for key in range(keys)])
     axes.set_ylim(keys + 1.7, -0.6)
-    axes.set_xlim(press[0] - 20, max(release[:keys]) + 330)
+    axes.set_xlim(press[0] - 70, max(release[:keys]) + 330)
     axes.set_xlabel('time, ms')
     axes.set_title('One typing: when its keys go down and come up')
     return figure
@@ -119,7 +119,7 @@ def overlaps(typings: Typings) -> Figure:
     bins = np.arange(np.floor(min(low, -1) / 10) * 10, high + 10, 10).tolist()
     share = (times < 0).mean()
     figure, axes = plt.subplots(figsize=(9, 2.6))
-    axes.hist(times[times >= 0], bins=bins, color=GREY, label='one key up before the next is down')
+    axes.hist(times[times >= 0], bins=bins, color=GRAY, label='one key up before the next is down')
     axes.hist(times[times < 0], bins=bins, color=RED, label=f'keys overlap ({share:.1%})')
     axes.set_xlabel('release-press time, ms')
     axes.set_ylabel('intervals')
@@ -144,6 +144,8 @@ def feature_distributions(X: NDArray[np.float32], y: NDArray[np.int64]) -> Figur
         means = np.bincount(y, values) / np.bincount(y)
         between = float(np.var(means[y])) / max(float(np.var(values)), 1e-12)
         axes.set_title(f'{FEATURES[column]}, ms')
+        # Above the bars.
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
         axes.text(0.98, 0.9, f'{between:.0%} between users', transform=axes.transAxes, ha='right')
         axes.set_yticks([])
     return figure
@@ -166,8 +168,8 @@ def rank_curves(ranks: dict[str, NDArray[np.int64]], users: int, most: int = 20)
     for name, values in ranks.items():
         share = (values[:, None] <= k).mean(axis=0)
         axes.plot(k, share, marker='o', ms=3.5, color=MODEL_COLORS[name], label=name)
-    axes.plot(k, k / users, color=GREY, ls='--', label='chance')
-    # Beside the axes: curves of good models run where a legend would stand.
+    axes.plot(k, k / users, color=GRAY, ls='--', label='chance')
+    # Beside the axes: curves of good models would run through a legend.
     figure.legend(ncols=3, loc='outside lower center')
     axes.set_ylim(0, 1.02)
     axes.set_xticks(k[:: max(len(k) // 10, 1)])
@@ -207,7 +209,7 @@ def training_against_held_out(rates: dict[str, dict[str, float]]) -> Figure:
     axes.set_ylim(0, 1.12)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_title(
-        'Named right: ' + ', '.join(f'{n}. {protocol}' for n, protocol in enumerate(protocols, 1))
+        'Named right:\n' + ', '.join(f'{n}. {protocol}' for n, protocol in enumerate(protocols, 1))
     )
     return figure
 
@@ -234,9 +236,9 @@ def detection_error_curves(
             label=name,
         )
     ends = norm.ppf([low, high])
-    axes.plot(ends, ends, color=GREY, ls='--', lw=1)
+    axes.plot(ends, ends, color=GRAY, ls='--', lw=1)
     middle = norm.ppf(0.08)
-    axes.text(middle, middle, 'equal error', color=GREY, ha='center', va='bottom', rotation=45)
+    axes.text(middle, middle, 'equal error', color=GRAY, ha='center', va='bottom', rotation=45)
     ticks = [0.001, 0.01, 0.05, 0.1, 0.2, 0.4]
     labels = [f'{tick:.1%}' if tick < 0.01 else f'{tick:.0%}' for tick in ticks]
     axes.set_xticks(norm.ppf(ticks), labels)
@@ -245,7 +247,7 @@ def detection_error_curves(
     axes.set_ylim(*ends)
     axes.set_xlabel('false acceptance rate')
     axes.set_ylabel('false rejection rate')
-    axes.set_title('Verification: one error can be had for the other')
+    axes.set_title('Verification: one error is traded for the other')
     figure.legend(loc='outside lower center', ncols=3)
     return figure
 
@@ -259,7 +261,7 @@ def reliability_diagram(found: dict[str, Reliability]) -> Figure:
         The area of a dot is the share of typings in its bin.
     """
     figure, axes = plt.subplots(figsize=(5.6, 5.2))
-    axes.plot([0, 1], [0, 1], color=GREY, ls='--', lw=1)
+    axes.plot([0, 1], [0, 1], color=GRAY, ls='--', lw=1)
     for name, bins in found.items():
         filled = bins.share > 0
         color = MODEL_COLORS[name]
@@ -279,7 +281,8 @@ def reliability_diagram(found: dict[str, Reliability]) -> Figure:
     axes.set_xlabel('probability of the user named')
     axes.set_ylabel('named right')
     axes.set_title('Calibration: as often right as sure')
-    for handle in axes.legend(loc='upper left').legend_handles:
+    # Beside the axes: dots are everywhere.
+    for handle in figure.legend(loc='outside lower center').legend_handles:
         if handle is not None and hasattr(handle, 'set_sizes'):
             handle.set_sizes([30])
     return figure

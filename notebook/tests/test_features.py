@@ -65,5 +65,5 @@ def test_features_are_computed_in_float64() -> None:
 def test_features_are_rounded_to_the_nearest_float32() -> None:
     rounded = as_model_input(np.array([[1 / 3, 16_777_217.0, 16_777_219.0]]))
     assert rounded.dtype == np.float32
-    # Of 1/3 the nearest is 11184811 / 2^25; halfway cases go to the even neighbour.
+    # Of 1/3 the nearest is 11184811 / 2^25; halfway cases go to the even neighbor.
     assert rounded.tolist() == [[11_184_811 / 2**25, 16_777_216.0, 16_777_220.0]]

@@ -166,7 +166,7 @@ def test_the_manifest_is_strict_json_and_keeps_names_beyond_ascii(folder: Path) 
     text = (folder / 'manifest.json').read_text('utf-8')
 
     def refuse(constant: str) -> None:
-        pytest.fail(f'{constant} is no JSON')
+        pytest.fail(f'{constant} is not JSON')
 
     manifest = json.loads(text, parse_constant=refuse)
     assert manifest['classes'] == ['007', 'Zoë', 'ana', 'bob, jr', '李雷']

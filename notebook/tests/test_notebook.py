@@ -86,5 +86,5 @@ def test_links_within_it_lead_to_a_heading(anchor: str) -> None:
     headings = [
         h for source in MARKDOWN for h in re.findall(r'^#+ +(.+?) *$', source, re.MULTILINE)
     ]
-    # Jupyter's anchors are the heading with hyphens for blanks, everything else as it stands.
+    # Jupyter's anchors are the heading with hyphens for blanks, everything else unchanged.
     assert unquote(anchor) in {heading.replace(' ', '-') for heading in headings}

@@ -19,10 +19,10 @@ const place = PLACES.find((place) => existsSync(place))
 export const withoutBrowser = place === undefined && 'not here: Chromium (apt-get install chromium)'
 
 /**
- * Start it without a window. It asks nobody but the pages that it is told to open.
+ * Start it without a window. It makes no requests but those of the pages it opens.
  *
  * @param args - further command-line arguments
- * @throws Error if there is none
+ * @throws Error if none is installed
  */
 export async function startBrowser(args: readonly string[] = []): Promise<Browser> {
   if (place === undefined) throw new Error(`Chromium or Chrome is at none of ${PLACES.join(', ')}.`)

@@ -170,7 +170,7 @@ test('read-only, without capabilities and in 512 MB', async (t) => {
     const load = startLoad(PORT, 50, await readQuestions(join(files, 'models'), 'XGB'))
     await within(60_000, () => load.answered > 500)
     const started = performance.now()
-    // Listened for before it is told: it may end before the one that tells it does.
+    // Listened for before the signal is sent: it may exit before the sender does.
     const over = once(service, 'exit')
     const stopped = once(spawn('podman', ['stop', '--time', '30', NAME], { stdio: 'ignore' }), 'exit')
     t.ok(await within(60_000, async () => (await readiness(PORT)) === 503), 'not ready')
@@ -241,7 +241,7 @@ async function isReady(port: number, over: Promise<unknown[]>): Promise<void> {
     throw new Error(`the service on port ${port} ended with ${code} before it was ready`)
   })
   const ready = await Promise.race([within(60_000, async () => (await readiness(port)) === 200), ended])
-  // It may end later, which is no fault.
+  // It may end later, which is not a fault.
   ended.catch(() => {})
   if (!ready) throw new Error(`nothing is ready on port ${port}`)
 }

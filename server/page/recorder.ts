@@ -34,15 +34,15 @@ export interface Key {
   release: number | undefined
 }
 
-/** What to record, and who is told. */
+/** What to record, and what to call. */
 export interface RecorderOptions {
   /** The string to type; each of its characters one press of a key, with Shift or without. */
   string: string
-  /** Told of each clean typing, once its last key is up. */
+  /** Called with each clean typing, once its last key is up. */
   onTyping: (typing: Typing) => void
-  /** Told of each typing that is refused, at once. What follows without a pause belongs to it and is dropped. */
+  /** Called for each typing that is refused, at once. What follows without a pause belongs to it and is dropped. */
   onRefusal: (refusal: Refusal) => void
-  /** Told of every press and release of the typing under way, and of an empty list when it is reset. */
+  /** Called on every press and release of the typing under way, and with an empty list when it is reset. */
   onKeys?: (keys: readonly Readonly<Key>[]) => void
 }
 
@@ -67,7 +67,7 @@ const MESSAGES = {
   'no-key-times': 'This keyboard does not tell when keys go down and come up; use a real one.'
 }
 
-/** A pause that ends a refused typing, ms: whoever goes on typing for a moment is not refused anew. */
+/** A pause that ends a refused typing, ms: keys typed for a moment longer are not refused again. */
 const PAUSE = 600
 
 /** Keys that a real keyboard holds down for less, ms, all of them, were not pressed one by one. */
@@ -80,7 +80,7 @@ const UNSHIFTED = /^[\p{Ll}\p{Lo} ]*$/u
  * Record typings of a string in an input field.
  *
  * @param input - its text is the recorder's: emptied after each typing
- * @param options - what to record, and who is told
+ * @param options - what to record, and what to call
  */
 export function record(input: HTMLInputElement, options: RecorderOptions): Recorder {
   // As keyboards type it: some programs write é as two characters.

@@ -24,9 +24,9 @@ import { shorten } from './text.ts'
 export interface AppOptions {
   /** Settles once every model is loaded and tested; until then predictions get 503. */
   models: Promise<Models>
-  /** Hex SHA-256 of each key that is accepted; no key is asked for if there are none. */
+  /** Hex SHA-256 of each key that is accepted; without any, keys are not required. */
   apiKeyHashes?: readonly string[]
-  /** Whoever ends the process sets it to draining some time before; the app's own if left out. */
+  /** Set to draining by the process some time before it ends; the app's own if left out. */
   health?: Health
   limits?: Limits
   /** Fastify's logger options; no log if left out. */
@@ -47,7 +47,7 @@ export async function buildApp({
       loaded = value
       if (health.state === 'starting') health.state = 'ready'
     },
-    // Whoever brought the promise reports it; here it means never to be ready.
+    // The caller reports it; here it only means never being ready.
     () => {}
   )
   const requireModels = () => {
@@ -95,10 +95,10 @@ export async function buildApp({
     // A refusal's message may quote what somebody typed; its code says enough for the log.
     if (refused) request.log.info({ code: error.code }, 'request refused')
     else request.log.error(error)
-    const told = refused || error instanceof errors.NOT_READY ? error : new errors.INTERNAL()
+    const answered = refused || error instanceof errors.NOT_READY ? error : new errors.INTERNAL()
     if (isMediaType) reply.header('accept', acceptedTypes(request).join(', '))
     if (error instanceof errors.CONTENT_ENCODING) reply.header('accept-encoding', 'identity')
-    const body = toErrorReply(told)
+    const body = toErrorReply(answered)
     return reply.code(body.statusCode).send(body)
   })
   app.setNotFoundHandler(({ method, url }, reply) => {

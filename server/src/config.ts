@@ -2,7 +2,7 @@ import envSchema from 'env-schema'
 import Type, { type Static } from 'typebox'
 import { isLoopback } from './http/authentication.ts'
 
-/** What the service can be told, and the only place that says so; every name is an environment variable. */
+/** Every setting of the service; each name is an environment variable, read here alone. */
 export const ConfigSchema = Type.Object({
   HOST: Type.String({
     default: '127.0.0.1',
@@ -28,14 +28,14 @@ export const ConfigSchema = Type.Object({
   ),
   REQUIRE_API_KEY: Type.Boolean({
     default: true,
-    description: 'false serves whoever reaches the service; nobody but this machine reaches it on loopback'
+    description: 'false serves all callers without a key; on loopback only this machine can call'
   }),
   DRAIN_SECONDS: Type.Integer({
     default: 0,
     minimum: 0,
     maximum: 100,
     description:
-      'How long to go on serving, not ready, once told to end; longer than a load balancer takes to notice'
+      'Seconds to keep serving after SIGTERM while reporting not ready; longer than a load balancer takes to notice'
   }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
@@ -45,7 +45,7 @@ export const ConfigSchema = Type.Object({
 
 export type Config = Static<typeof ConfigSchema>
 
-/** A setting that does not fit; the message names the variable and why. */
+/** An invalid setting; the message names the variable and why. */
 export class ConfigError extends Error {
   override name = 'ConfigError'
 }
@@ -65,7 +65,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   } catch (error) {
     const faults = (error as { errors?: Fault[] }).errors
     if (faults === undefined) throw error
-    throw new ConfigError(`The environment does not fit: ${faults.map(describe).join('; ')}.`)
+    throw new ConfigError(`Invalid environment: ${faults.map(describe).join('; ')}.`)
   }
   if (config.REQUIRE_API_KEY && config.API_KEY_SHA256 === undefined && !isLoopback(config.HOST)) {
     throw new ConfigError(

@@ -10,7 +10,7 @@ export const MEDIA_TYPE_CODE = 'FST_ERR_CTP_INVALID_MEDIA_TYPE'
  * (FST_ERR_VALIDATION, FST_ERR_CTP_BODY_TOO_LARGE, ...) come on top, in the same shape.
  */
 export const errors = {
-  /** The body is no JSON, or JSON that would not survive parsing as it was written. */
+  /** The body is not JSON, or JSON that would not survive parsing as it was written. */
   JSON_INVALID: createError<[why: string]>('KS_ERR_JSON_INVALID', 'body %s', 400),
 
   /** A typing that cannot have happened. */
@@ -22,15 +22,11 @@ export const errors = {
   /** A batch that says its model in the wrong place. */
   BATCH_MODEL: createError<[why: string]>('KS_ERR_BATCH_MODEL', 'querystring.Model %s', 400),
 
-  /** No key, or one that is none of ours; which of ours it resembles is not said. */
+  /** A missing or unknown key; the answer does not say which key it resembles. */
   API_KEY: createError<[why: string]>('KS_ERR_API_KEY', 'the API key %s', 401),
 
   /** A claim to be somebody the models were not trained on. */
-  USER_UNKNOWN: createError<[user: string]>(
-    'KS_ERR_USER_UNKNOWN',
-    'body.UserID: the models know no user %s',
-    404
-  ),
+  USER_UNKNOWN: createError<[user: string]>('KS_ERR_USER_UNKNOWN', 'body.UserID: there is no user %s', 404),
 
   NOT_FOUND: createError<[method: string, path: string]>(
     'KS_ERR_NOT_FOUND',
@@ -64,7 +60,7 @@ export const errors = {
     415
   ),
 
-  /** What came in is no HTTP. */
+  /** The request is not HTTP. */
   HTTP_INVALID: createError('KS_ERR_HTTP_INVALID', 'the request is not HTTP/1.1 as RFC 9112 has it', 400),
 
   REQUEST_TIMEOUT: createError('KS_ERR_REQUEST_TIMEOUT', 'the request took too long to arrive', 408),

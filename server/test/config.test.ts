@@ -19,14 +19,14 @@ t.test('a variable is read as what the schema says', async (t) => {
   t.match(readConfig({ PORT: '0', LOG_LEVEL: 'debug' }), { PORT: 0, LOG_LEVEL: 'debug' })
 })
 
-t.test('a variable that does not fit is named with the reason', async (t) => {
+t.test('an invalid variable is named with the reason', async (t) => {
   const sentences = [
-    [{ PORT: 'http' }, 'The environment does not fit: PORT must be integer.'],
-    [{ PORT: '80.5' }, 'The environment does not fit: PORT must be integer.'],
-    [{ PORT: '65536' }, 'The environment does not fit: PORT must be <= 65535.'],
+    [{ PORT: 'http' }, 'Invalid environment: PORT must be integer.'],
+    [{ PORT: '80.5' }, 'Invalid environment: PORT must be integer.'],
+    [{ PORT: '65536' }, 'Invalid environment: PORT must be <= 65535.'],
     [
       { LOG_LEVEL: 'loud' },
-      'The environment does not fit: LOG_LEVEL must be equal to one of the allowed values: fatal, error, warn, info, debug, trace, silent.'
+      'Invalid environment: LOG_LEVEL must be equal to one of the allowed values: fatal, error, warn, info, debug, trace, silent.'
     ]
   ] as const
   for (const [environment, message] of sentences) {

@@ -86,7 +86,7 @@ const PATIENCE = 120_000
 
 const DRAIN_SECONDS = 8
 
-test('a service that is told to end', async (t) => {
+test('a service that receives SIGTERM', async (t) => {
   const models = folder('sample')
   const body = JSON.stringify(goldenRequest(await readManifest(models), 'RF').body)
 
@@ -112,17 +112,17 @@ test('a service that is told to end', async (t) => {
       })
       t.ok(await within(PATIENCE, () => answered > 100, 20))
       t.equal(await readiness(port), 200)
-      const told = performance.now()
+      const sent = performance.now()
       child.kill('SIGTERM')
       t.ok(await within(PATIENCE, async () => (await readiness(port)) === 503, 20))
       const beforeNotice = answered
       t.ok(await within(PATIENCE, () => answered > beforeNotice + 100 && asked > 0, 20))
       t.equal(await readiness(port), 503)
-      t.ok(performance.now() - told < 1_000 * DRAIN_SECONDS, 'while it drains')
+      t.ok(performance.now() - sent < 1_000 * DRAIN_SECONDS, 'while it drains')
       inRotation = false
       await Promise.all(load)
       t.equal(await over, 0, 'ends of its own accord')
-      const took = performance.now() - told
+      const took = performance.now() - sent
       t.ok(took > 1_000 * DRAIN_SECONDS, `took ${Math.round(took)} ms`)
       t.ok(beforeNotice > 100, `${beforeNotice} answers before the notice`)
       t.ok(answered > beforeNotice, `${answered - beforeNotice} answers while draining`)
@@ -162,13 +162,13 @@ test('a service that is told to end', async (t) => {
     t.strictSame(await readdir(home), [])
   })
 
-  await t.test('ends at once when told again', async (t) => {
+  await t.test('ends at once on a second signal', async (t) => {
     const { child, port, over } = await startService(t, models, 60)
     child.kill('SIGTERM')
     while ((await readiness(port)) !== 503) await setTimeout(20)
     const toldAgain = performance.now()
     child.kill('SIGTERM')
     t.equal(await over, 1)
-    t.ok(performance.now() - toldAgain < 30_000, 'and not after a minute')
+    t.ok(performance.now() - sentAgain < 30_000, 'and not after a minute')
   })
 })

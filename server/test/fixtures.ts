@@ -19,7 +19,7 @@ const CACHE = join(ROOT, 'node_modules', '.cache', 'keystroke')
 
 const CSVS = {
   sample: join(ROOT, 'data', 'sample.csv'),
-  /** The challenge's own data: its licence is unknown, so it is not in the repository. */
+  /** The challenge's own data: its license is unknown, so it is not in the repository. */
   challenge: join(ROOT, '..', 'shared', 'data', 'Train_keystroke.csv')
 }
 export type FixtureName = keyof typeof CSVS
@@ -82,7 +82,7 @@ export async function prepareFirstAndLast(name: FixtureName): Promise<string> {
   return prepared
 }
 
-/** Make a folder that is whole or not there; whoever else makes the same at the same time may be the one who did. */
+/** Make a folder that is whole or not there; another process may make the same at the same time and win. */
 async function makeOnce(path: string, make: (scratch: string) => Promise<void>): Promise<void> {
   if (existsSync(path)) return
   await mkdir(CACHE, { recursive: true })

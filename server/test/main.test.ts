@@ -93,14 +93,14 @@ t.test('what cannot be served ends the process with 1 and one sentence', async (
     [
       'no models',
       { MODELS_DIR: join(dir, 'empty') },
-      /^There is no .*manifest\.json; npm run train makes one\.\n$/
+      /^There is no .*manifest\.json; run npm run train\.\n$/
     ],
     [
       'a truncated model',
       { MODELS_DIR: spoilt },
       /^.*rf-.*\.onnx has 1000 bytes, and the manifest says \d+\.\n$/
     ],
-    ['a bad setting', { PORT: 'http' }, /^The environment does not fit: PORT must be integer\.\n$/]
+    ['a bad setting', { PORT: 'http' }, /^Invalid environment: PORT must be integer\.\n$/]
   ]
   for (const [what, environment, message] of refusals) {
     const run = start(environment)
@@ -109,7 +109,7 @@ t.test('what cannot be served ends the process with 1 and one sentence', async (
   }
 })
 
-t.test('a port that is taken is told in one sentence', async (t) => {
+t.test('a port in use is reported in one sentence', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   t.teardown(() => other.close())

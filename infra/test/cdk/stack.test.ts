@@ -214,10 +214,10 @@ t.test('the account’s alarms may publish on the topic, and nobody over an open
   ])
 })
 
-t.test('who is to be told is told, and without an address nobody', async (t) => {
+t.test('alarms are sent to the address, and to nobody without one', async (t) => {
   service.resourceCountIs('AWS::SNS::Subscription', 0)
-  const told = synth({ alarmEmail: 'who@example.com' }).service
-  t.match(only('AWS::SNS::Subscription', told), { Protocol: 'email', Endpoint: 'who@example.com' })
+  const withAddress = synth({ alarmEmail: 'who@example.com' }).service
+  t.match(only('AWS::SNS::Subscription', withAddress), { Protocol: 'email', Endpoint: 'who@example.com' })
 })
 
 t.test('with a certificate: modern TLS, and HTTP only to be sent there', async (t) => {

@@ -198,7 +198,7 @@ await inTurn('a vulnerability at the threshold stops the deployment before the s
   await writeFile(config, before)
 })
 
-await inTurn('an expired session is told from other faults, with what to do', async (t) => {
+await inTurn('an expired session is distinguished from other faults, with what to do', async (t) => {
   const aws = createServer((_, response) => {
     response.writeHead(403, { 'content-type': 'text/xml' })
     response.end(

@@ -64,7 +64,7 @@ export async function startStandIns(moto: string): Promise<StandIns> {
 
   const pushes = { manifests: 0, blobs: 0 }
   const registry = `127.0.0.1:${registryPort}`
-  // ECR lists what was pushed to it; moto is told by the registry.
+  // ECR lists what was pushed to it; moto learns it from the registry.
   const listener = createServer(async (request, response) => {
     const { events } = (await json(request)) as { events: RegistryEvent[] }
     for (const { target } of events.filter(({ action }) => action === 'push')) {
@@ -220,7 +220,7 @@ class Task {
         answer.pipe(response)
       })
       outgoing.on('error', () => response.headersSent || response.writeHead(502).end())
-      // Whoever asked may be killed in the middle of it.
+      // The caller may be killed in the middle of it.
       response.on('close', () => outgoing.destroy())
       incoming.pipe(outgoing)
     } catch (error) {

@@ -117,7 +117,7 @@ def run(csv: Path, models: Path, *, in_place: bool = False) -> None:
             cwd=NOTEBOOK.parent,
             progress_bar=False,
             on_cell_start=_Progress(),
-            # A cell that fails is told of once, by the exception. The kernel's own lines are noise:
+            # The exception reports a failed cell once. The kernel's own lines are noise:
             # that it listens on loopback, or that it was interrupted while it ended.
             extra_arguments=['--log-level=CRITICAL'],
         )

@@ -71,7 +71,7 @@ def is_benchmark(path: str | Path) -> bool:
     try:
         _, header = next(read_rows(Path(path))[1], (0, []))
     except DataError:
-        return False  # whoever reads it says what is wrong with it
+        return False  # reading it as typings says what is wrong
     return header[:2] == ['subject', 'sessionIndex']
 
 
@@ -142,7 +142,7 @@ def _seconds(name: str, line: int, column: str, field: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f'{name}, line {line}, column {column}: {field!r} is no number of seconds')
+        raise DataError(f'{name}, line {line}, column {column}: {field!r} is not a number of seconds')
     return value
 
 

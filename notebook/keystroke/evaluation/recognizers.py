@@ -184,7 +184,7 @@ def held_out_answers(
     folds : list of (train, test)
         Every user in each training part.
     progress : callable
-        Told the number of each fold before it, from 0.
+        Called with the number of each fold before it, from 0.
 
     Returns
     -------

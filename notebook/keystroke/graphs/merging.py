@@ -21,7 +21,7 @@ third more leaves.
 """
 
 MAX_LEAVES = 64
-"""Of a merged tree: it stays shallow, and no time is lost on large trees, which share little.
+"""Of a merged tree: it stays shallow, so no time is lost on large trees, which share little.
 
 For 110 users with 8 typings each the largest has 48.
 """

@@ -63,7 +63,7 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
     np.fill_diagonal(most_lost, _FLOAT32_MAX)
 
     # The expanded square cancels; in float32 one label in some 100,000 came out otherwise. float64
-    # up to the exponent mends that for 4 us a row, and holds the square of every float32 number.
+    # up to the exponent avoids that for 4 us a row, and holds the square of every float32 number.
     float64_constants = {
         'center': center,
         'vectors': vectors.T * (2 * gamma),

@@ -84,7 +84,7 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.known_rejection_rate = known_rejection_rate
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn's checks that blobs around 0, which are no times, may be missed."""
+        """Let scikit-learn's checks score it poorly on blobs around 0, which are not times."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True
         return tags
@@ -97,8 +97,8 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array-like, shape (N, 2K)
             Times in ms: press-0, release-0, press-1, ...
         y : array-like, shape (N,)
-            Who typed; two users at least, any number of typings each. A user's typings stand in
-            the order in which they were made.
+            Who typed; two users at least, any number of typings each. A user's typings
+            are in the order in which they were made.
         """
         times, y = validate_data(self, X, y, dtype=np.float64, ensure_min_features=MIN_COLUMNS)
         check_classification_targets(y)

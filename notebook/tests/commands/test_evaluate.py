@@ -29,12 +29,12 @@ def test_it_prints_tables_and_writes_plots_and_json(
     csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(csv), '--out', str(tmp_path / 'new' / 'folder')]) == 0
-    told = capsys.readouterr()
-    assert told.out.startswith('six users.csv: 6 users, 48 typings of 6 keys\n')
+    printed = capsys.readouterr()
+    assert printed.out.startswith('six users.csv: 6 users, 48 typings of 6 keys\n')
     for title in COLUMNS.values():
-        assert title in told.out
-    assert 'XGB: fold 8 of 8' in told.err
-    assert 'two typings together: fold 1 of 1' in told.err
+        assert title in printed.out
+    assert 'XGB: fold 8 of 8' in printed.err
+    assert 'two typings together: fold 1 of 1' in printed.err
 
     folder = tmp_path / 'new' / 'folder'
     plots = {
@@ -52,7 +52,7 @@ def test_it_prints_tables_and_writes_plots_and_json(
         found = row['rates']
         assert found['rank1'] == row['cmc'][0]
         assert row['cmc'][5] == 1
-        assert f'{found["pooledEER"]:.3f}' in told.out
+        assert f'{found["pooledEER"]:.3f}' in printed.out
         low, high = row['intervals']['rank1']
         assert low <= high
     assert results['leaveOneRepetitionOut']['SVM']['reliability'] is None
@@ -75,13 +75,13 @@ def test_a_file_in_the_benchmarks_format_runs_the_benchmarks_protocol(
 ) -> None:
     path = record_cmu(tmp_path / 'f.csv', 4, 203, keys=3)
     assert main([str(path), '--out', str(tmp_path / 'out')]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith('f.csv: 4 subjects, 812 typings of 3 keys\n')
+    printed = capsys.readouterr().out
+    assert printed.startswith('f.csv: 4 subjects, 812 typings of 3 keys\n')
     results = json.loads((tmp_path / 'out' / 'evaluation.json').read_text('utf-8'))
     expected = cmu.manhattan_rates(cmu.read_benchmark(path))
     assert results['scaled Manhattan']['EER'] == pytest.approx(expected.tolist())
-    assert f'{expected.mean():.4f}' in told
-    assert 'scaled Manhattan, as published' in told
+    assert f'{expected.mean():.4f}' in printed
+    assert 'scaled Manhattan, as published' in printed
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_what_cannot_be_evaluated_is_named_in_one_sentence(
     if content is not None:
         path.write_text(content)
     assert main([str(path), '--out', str(tmp_path / 'out')]) == 1
-    told = capsys.readouterr()
-    (line,) = told.err.splitlines()
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
     assert line.startswith('Not evaluated: ')
     assert any(part in line for part in sentence.split('|'))
     assert not (tmp_path / 'out').exists()

@@ -76,8 +76,8 @@ def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ('rows', 'header', 'message'),
     [
-        ([[*ROW[:-1], 'x']], HEADER, r"^f.csv, line 2, column H.b: 'x' is no number of seconds$"),
-        ([[*ROW[:-1], 'nan']], HEADER, r"column H.b: 'nan' is no number"),
+        ([[*ROW[:-1], 'x']], HEADER, r"^f.csv, line 2, column H.b: 'x' is not a number of seconds$"),
+        ([[*ROW[:-1], 'nan']], HEADER, r"column H.b: 'nan' is not a number"),
         ([ROW[:-1]], HEADER, r'^f.csv, line 2: 6 fields where the header has 7$'),
         ([ROW], [*HEADER[:4], 'UD.a.b', 'DD.a.b', 'H.b'], r"column 5 should be 'DD.a.b', is 'UD"),
         ([ROW[:-1]], HEADER[:-1], r'^f.csv, line 1: H, DD and UD columns of two keys'),
@@ -122,7 +122,7 @@ def test_the_protocol_wants_repetitions_after_those_it_trains_on(tmp_path: Path)
         manhattan_rates(data)
 
 
-def test_both_recognisers_do_better_than_chance_on_a_file_in_the_format(tmp_path: Path) -> None:
+def test_both_recognizers_do_better_than_chance_on_a_file_in_the_format(tmp_path: Path) -> None:
     data = read_benchmark(record_cmu(tmp_path / 'f.csv', 12, 20))
     manhattan, ours = manhattan_rates(data, 10), typing_model_rates(data, 10)
     assert manhattan.shape == ours.shape == (12,)
@@ -130,7 +130,7 @@ def test_both_recognisers_do_better_than_chance_on_a_file_in_the_format(tmp_path
     assert 0 <= ours.mean() < manhattan.mean()
 
 
-def test_the_typing_model_is_not_told_who_the_impostors_are(
+def test_the_typing_model_is_not_numbers_who_the_impostors_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = read_benchmark(record_cmu(tmp_path / 'f.csv', 6, 12))

@@ -117,7 +117,7 @@ def test_each_user_has_an_equal_error_rate_of_their_own() -> None:
     assert rates[1] == 0
     assert np.isnan(rates[2])
 
-def test_ranks_count_ties_against_the_recogniser_and_follow_the_name_it_gives() -> None:
+def test_ranks_count_ties_against_the_recognizer_and_follow_the_name_it_gives() -> None:
     scores = np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.9, 0.1, 0.0]])
     named = np.array([0, 0, 0, 1])
     assert rank(scores, named, np.array([2, 1, 0, 0])).tolist() == [3, 2, 1, 2]

@@ -77,7 +77,7 @@ def test_baselines_of_eight_features_answer_as_the_models_do(named: Learned, nam
         assert np.array_equal(answers.named, model.predict(named.X[test]))
         assert np.array_equal(answers.scores, TABLE[name].scores(model, named.X[test]))
 
-def test_a_recogniser_is_asked_only_about_typings_it_was_not_given() -> None:
+def test_a_recognizer_is_asked_only_about_typings_it_was_not_given() -> None:
     sample = generated(4, 6)
     seen: list[tuple[set[int], set[int]]] = []
     # Every typing is known by the sum of its times here.
@@ -87,14 +87,14 @@ def test_a_recogniser_is_asked_only_about_typings_it_was_not_given() -> None:
     def key_of(part: Sample) -> set[int]:
         return set((part.press.sum(axis=1) * 10_000 + part.release.sum(axis=1)).tolist())
 
-    def recogniser(train: Sample, test: Sample) -> Answers:
+    def recognizer(train: Sample, test: Sample) -> Answers:
         seen.append((key_of(train), key_of(test)))
         return scaled_manhattan(train, test)
 
     folds = repetition_folds(sample.y.tolist())
-    told: list[int] = []
-    answers = concatenate(held_out_answers(recogniser, sample, folds, told.append))
-    assert told == list(range(6))
+    numbers: list[int] = []
+    answers = concatenate(held_out_answers(recognizer, sample, folds, numbers.append))
+    assert numbers == list(range(6))
     assert all(not train & test for train, test in seen)
     assert set().union(*(test for _, test in seen)) == set(keys)
     assert len(answers.y) == 24
@@ -110,14 +110,14 @@ def test_two_typings_are_answered_together_by_their_mean_score() -> None:
 def test_on_the_recorded_data_it_reaches_the_rates_it_is_known_for(real_typings: Typings) -> None:
     sample = sample_of(real_typings)
     folds = repetition_folds(real_typings.users)
-    recogniser = RECOGNIZERS[TYPING_MODEL]
-    found = summarize(concatenate(held_out_answers(recogniser, sample, folds)))
+    recognizer = RECOGNIZERS[TYPING_MODEL]
+    found = summarize(concatenate(held_out_answers(recognizer, sample, folds)))
     assert found['rank1'] >= 0.83
     assert found['rank5'] >= 0.97
     assert found['pooledEER'] <= 0.030
     assert found['ECE'] <= 0.03
 
-    last = summarize(concatenate(held_out_answers(recogniser, sample, [first_and_last(sample.y)])))
+    last = summarize(concatenate(held_out_answers(recognizer, sample, [first_and_last(sample.y)])))
     assert last['rank1'] >= 0.81
     assert last['pooledEER'] <= 0.042
 

@@ -129,14 +129,14 @@ def test_the_forest_answers_as_skl2onnx_s_graph_bit_for_bit_where_users_are_many
 
 
 def around(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the values and their float32 neighbours."""
+    """Return the values and their float32 neighbors."""
     up, down = np.float32(np.inf), np.float32(-np.inf)
     return np.concatenate([np.nextafter(values, down), values, np.nextafter(values, up)])
 
 
-def test_a_float64_threshold_of_the_forest_splits_float32_neighbours_as_in_python() -> None:
-    # Neighbours in float32: their midpoint, the threshold, is no float32 number. Rounding it to
-    # the nearest would send half of the upper neighbours the wrong way.
+def test_a_float64_threshold_of_the_forest_splits_float32_neighbors_as_in_python() -> None:
+    # Neighbors in float32: their midpoint, the threshold, is not a float32 number. Rounding it to
+    # the nearest would send half of the upper neighbors the wrong way.
     steps = 1000 + np.arange(64, dtype=np.float32) * np.spacing(np.float32(1000))
     X = np.zeros((64, 8), dtype=np.float32)
     X[:, 4] = steps
@@ -228,7 +228,7 @@ def test_inputs_and_outputs_are_the_three_that_the_server_knows(case: Learned, n
             (
                 value.name,
                 value.type.tensor_type.elem_type,
-                # 0 stands for any number of rows.
+                # 0 means any number of rows.
                 [size.dim_value for size in value.type.tensor_type.shape.dim],
             )
             for value in values

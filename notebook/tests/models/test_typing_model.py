@@ -70,7 +70,7 @@ def test_nothing_of_a_test_fold_reaches_the_model() -> None:
 
 @pytest.fixture(scope='module')
 def many() -> tuple[TypingModel, Floats, Any]:
-    """Enrol 100 of 200 users with six typings of eight."""
+    """Enroll 100 of 200 users with six typings of eight."""
     times, user = recordings(200, 8, 13, seed=7)
     enrolled = (user <= 100) & (np.arange(len(user)) % 8 < 6)
     return TypingModel().fit(times[enrolled], user[enrolled]), times, user

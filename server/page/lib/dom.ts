@@ -3,12 +3,12 @@
 type Child = Node | string
 type Attributes = Record<string, string | number | boolean>
 
-/** @throws Error if the page has no such element of such a class: the page and its script do not fit */
+/** @throws Error if the page has no such element of that class: page and script do not match */
 export function byId<E extends Element>(id: string, type: new () => E): E {
   return find(document, `#${CSS.escape(id)}`, type)
 }
 
-/** The first element inside that fits; @throws Error if there is none, as above */
+/** The first element inside that matches; @throws Error if there is none, as above */
 export function find<E extends Element>(inside: ParentNode, selector: string, type: new () => E): E {
   const found = inside.querySelector(selector)
   if (!(found instanceof type)) throw new Error(`the page has no ${type.name} ${selector}`)

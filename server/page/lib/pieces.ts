@@ -11,7 +11,7 @@ const PIECE = 262_144
 /**
  * Ask about a file a piece at a time.
  *
- * @param onSent - told how many bytes were answered
+ * @param onSent - called with how many bytes were answered
  * @returns each answer's rows, its header first, with the lines of the whole file
  */
 export async function* askPieces(
@@ -54,7 +54,7 @@ async function* cut(file: File): AsyncGenerator<[piece: string, sent: number]> {
     piece = ''
   }
   piece += cutter.push(decoder.decode()) + cutter.end()
-  // Blank lines at the end are no piece; an empty file is, for the service to refuse.
+  // Blank lines at the end make no piece; an empty file makes one, for the service to refuse.
   if (piece.trim() !== '' || read === 0) yield [piece, read]
 }
 

@@ -7,7 +7,7 @@ const BOTTOM = 44
 const TOP = 10
 const RIGHT = 22
 
-/** An axis: where its values stand, from 0 to 1, and which of them are written. */
+/** An axis: where its values are drawn, from 0 to 1, and which are labeled. */
 export interface Axis {
   name: string
   scale: (value: number) => number

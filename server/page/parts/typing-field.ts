@@ -12,7 +12,7 @@ export class TypingField {
 
   /**
    * @param place - the element it is put in
-   * @param onTyping - told of each clean typing; others are told to the person alone
+   * @param onTyping - called with each clean typing; others are only shown to the person
    */
   constructor(place: HTMLElement, onTyping: (typing: Typing) => void) {
     this.#place = place

@@ -51,9 +51,7 @@ export function showBatch(service: Service): void {
         result.hidden = false
       }
     } catch (error) {
-      failure = signal.aborted
-        ? 'Stopped; what was answered until then stands below.'
-        : (error as Error).message
+      failure = signal.aborted ? 'Stopped; the answers so far are below.' : (error as Error).message
     }
     // Another file may be under way by now.
     if (stopping.signal !== signal) return
@@ -86,7 +84,7 @@ export function showBatch(service: Service): void {
     drop.classList.remove('over')
     const dropped = event.dataTransfer?.files
     if (dropped?.length !== 1) {
-      fault.textContent = dropped?.length ? 'One file at a time.' : 'That is no file.'
+      fault.textContent = dropped?.length ? 'One file at a time.' : 'That is not a file.'
       return
     }
     file.files = dropped

@@ -19,7 +19,7 @@ export class RecognizeView {
   readonly #combine = byId('combine', HTMLInputElement)
   readonly #over = byId('over', HTMLButtonElement)
   readonly #combined = byId('combined', HTMLElement)
-  readonly #told = byId('told', HTMLElement)
+  readonly #announcement = byId('announcement', HTMLElement)
   readonly #verifyForm = byId('verify', HTMLFormElement)
   readonly #claim = find(this.#verifyForm, 'input', HTMLInputElement)
   readonly #field = new TypingField(byId('recognize-field', HTMLElement), (typing) => this.#ask(typing))
@@ -117,7 +117,7 @@ export class RecognizeView {
       ...Candidates.map(({ UserID, Probability }) => candidate(UserID, Probability, percent(Probability))),
       html('li', { class: 'hint' }, rate)
     )
-    this.#told.textContent = `${verdict}. ${how}`
+    this.#announcement.textContent = `${verdict}. ${how}`
   }
 
   #drawPrediction({ Model, UserID, Candidates = [] }: Prediction): HTMLElement {
@@ -157,12 +157,12 @@ export class RecognizeView {
       const how = `Score ${number(Score, 1)}; a match needs ${number(Threshold, 1)}, set so that about ${far} of strangers’ claims pass.`
       showVerdict(this.#verifyForm, verdict, how, Match ? 'good' : 'bad')
       showScale(scale, Score, Threshold)
-      this.#told.textContent = `${verdict}. ${how}`
+      this.#announcement.textContent = `${verdict}. ${how}`
     } catch (error) {
       const { message } = error as Error
       showVerdict(this.#verifyForm, 'Not verified', message, 'bad')
       scale.hidden = true
-      this.#told.textContent = message
+      this.#announcement.textContent = message
     }
   }
 
@@ -172,7 +172,9 @@ export class RecognizeView {
     find(this.#verifyForm, '[data-answer]', HTMLElement).hidden = true
     empty.hidden = false
     const isUnnamed = this.#claim.value === ''
-    empty.textContent = this.#told.textContent = isUnnamed ? 'Name a user first.' : 'Now type the string.'
+    empty.textContent = this.#announcement.textContent = isUnnamed
+      ? 'Name a user first.'
+      : 'Now type the string.'
     if (isUnnamed) this.#claim.focus()
     else this.#field.input.focus()
   }

@@ -14,7 +14,7 @@ export class RecordView {
   readonly #string = find(this.#settings, '[name=string]', HTMLInputElement)
   readonly #repetitions = find(this.#settings, '[name=repetitions]', HTMLInputElement)
   readonly #person = byId('person', HTMLInputElement)
-  readonly #told = byId('recorded', HTMLElement)
+  readonly #announcement = byId('recorded', HTMLElement)
   readonly #field = new TypingField(byId('record-field', HTMLElement), (typing) => this.#record(typing))
 
   /** @param string - of the models' data; null if it does not say */
@@ -39,9 +39,9 @@ export class RecordView {
   #listenToPerson(): void {
     const findFault = () => findNameFault(this.#person.value.normalize())
     this.#person.addEventListener('input', () => {
-      if (findFault() === undefined) this.#tellNameFault(undefined)
+      if (findFault() === undefined) this.#showNameFault(undefined)
     })
-    this.#person.addEventListener('change', () => this.#tellNameFault(findFault()))
+    this.#person.addEventListener('change', () => this.#showNameFault(findFault()))
     this.#person.addEventListener('keydown', (event) => {
       if (event.key === 'Enter') this.#field.input.focus()
     })
@@ -52,7 +52,7 @@ export class RecordView {
       const last = this.#recording.typings.at(-1)
       this.#recording.removeLast()
       this.#show()
-      this.#told.textContent = `The last typing, of ${last?.user}, is removed.`
+      this.#announcement.textContent = `The last typing, of ${last?.user}, is removed.`
       this.#field.input.focus()
     })
     byId('download-csv', HTMLButtonElement).addEventListener('click', () => {
@@ -75,7 +75,7 @@ export class RecordView {
     const name = this.#person.value.normalize()
     const fault = findNameFault(name)
     if (fault !== undefined) {
-      this.#tellNameFault(fault)
+      this.#showNameFault(fault)
       this.#field.say(`Not recorded. ${fault}`, 'bad')
       this.#person.focus()
       return
@@ -86,7 +86,7 @@ export class RecordView {
     this.#show()
     if (count === wanted) {
       this.#field.say(`${name} is done, with ${count} typings. Now the next person.`, 'good')
-      this.#told.textContent = `${name} is done.`
+      this.#announcement.textContent = `${name} is done.`
       this.#person.focus()
       this.#person.select()
     } else {
@@ -95,7 +95,7 @@ export class RecordView {
     }
   }
 
-  #tellNameFault(fault: string | undefined): void {
+  #showNameFault(fault: string | undefined): void {
     byId('person-fault', HTMLElement).textContent = fault ?? ''
     this.#person.setAttribute('aria-invalid', `${fault !== undefined}`)
   }

@@ -38,7 +38,7 @@ export function requireApiKey(app: FastifyInstance, hashes: readonly string[]): 
 
 function readKey({ headers }: FastifyRequest): string | undefined {
   const key = headers['x-api-key']
-  // A header that stands twice is joined with a comma by Node, and matches no key.
+  // A header sent twice is joined with a comma by Node, and matches no key.
   if (typeof key === 'string') return key
   return /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
 }

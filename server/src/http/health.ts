@@ -3,11 +3,11 @@
  *
  * - `starting`: models are being loaded and tested; predictions get 503.
  * - `ready`: everything is answered.
- * - `draining`: the process was told to end; what is under way is finished, a load balancer is to send no more.
+ * - `draining`: the process received SIGTERM; requests under way are finished, and a load balancer should send no more.
  */
 export type HealthState = 'starting' | 'ready' | 'draining'
 
-/** What /health/ready tells, in one place for all who change or read it. */
+/** What /health/ready answers, in one place for all that change or read it. */
 export class Health {
   state: HealthState = 'starting'
 }

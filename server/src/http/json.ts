@@ -3,7 +3,7 @@ import { errors } from '../errors.ts'
 import { quote, whyNotText } from '../text.ts'
 
 /**
- * Parse a JSON body, and refuse what JSON.parse would quietly change: of a key that stands twice it
+ * Parse a JSON body, and refuse what JSON.parse would quietly change: of a duplicate key it
  * keeps the last, and `__proto__` it takes for a name like any other (RFC 8259, section 4).
  *
  * @throws JSON_INVALID
@@ -25,7 +25,7 @@ export function parseJson(body: string): unknown {
   return value
 }
 
-/** The first key that stands twice; unnamed where the body nests deeper than the scanner's calls may. */
+/** The first duplicate key; unnamed where the body nests deeper than the scanner's calls may. */
 function duplicateKey(text: string): string {
   const open: Set<string>[] = []
   let found: string | undefined

@@ -26,9 +26,9 @@ export class Batcher<Question, Answer> {
   }
 
   /**
-   * Ask together with whoever asks now.
+   * Ask together with everything that is asked now.
    *
-   * @param isCancelled - asked just before the run; who is gone by then costs no row, and gets no answer
+   * @param isCancelled - asked just before the run; cancelled questions cost no row and are never answered
    * @throws what the run that it shared failed with
    */
   ask(question: Question, isCancelled: () => boolean = () => false): Promise<Answer> {

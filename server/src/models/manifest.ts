@@ -24,27 +24,25 @@ export async function readManifest(folder: string): Promise<Manifest> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new ModelsError(`${path}: ${error}.`)
-    throw new ModelsError(`There is no ${path}; npm run train makes one.`)
+    throw new ModelsError(`There is no ${path}; run npm run train.`)
   }
   let document: unknown
   try {
     document = JSON.parse(text)
   } catch {
-    throw new ModelsError(`${path} is damaged: it is not JSON; npm run train makes a new one.`)
+    throw new ModelsError(`${path} is damaged: it is not JSON; run npm run train.`)
   }
   const version = (document as { formatVersion?: unknown } | null)?.formatVersion
   if (version !== FORMAT_VERSION) {
     throw new ModelsError(
-      `${path} is of format version ${version}, and this server reads ${FORMAT_VERSION}; npm run train makes one.`
+      `${path} has format version ${version}; expected ${FORMAT_VERSION}. Run npm run train.`
     )
   }
   const fault = findFault(document)
   if (fault !== undefined) throw new ModelsError(`${path} is damaged: ${fault}.`)
   const manifest = document as Manifest
   if (manifest.features.names.join() !== FEATURE_NAMES.join()) {
-    throw new ModelsError(
-      `${path} is of the features ${manifest.features.names}, and this server computes ${FEATURE_NAMES}.`
-    )
+    throw new ModelsError(`${path} has the features ${manifest.features.names}; expected ${FEATURE_NAMES}.`)
   }
   return manifest
 }

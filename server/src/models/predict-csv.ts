@@ -12,7 +12,7 @@ import { predictAll } from './predict.ts'
  * @param keys - K of the string that the models know
  * @param model - whom to ask
  * @returns the answer in chunks: a CSV with the columns Line, User (where the file has it), UserID, Error
- * @throws CSV_INVALID, before the first chunk, if the header does not fit or no row follows it
+ * @throws CSV_INVALID, before the first chunk, if the header is invalid or no row follows it
  */
 export async function predictCsv(
   source: Readable,

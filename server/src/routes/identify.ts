@@ -46,7 +46,7 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
         operationId: 'verify',
         summary: 'Is it this user? From every single time of one or more typings',
         description:
-          'The threshold is set for the false acceptance rate that GET /models gives. A match is evidence, and no proof.',
+          'The threshold is set for the false acceptance rate that GET /models gives. A match is evidence, not proof.',
         body: VerifyRequest,
         response: { 200: VerifyReply, ...ERROR_REPLIES }
       }

@@ -27,7 +27,7 @@ export const pageRoutes: FastifyPluginAsync = async (app) => {
   app.addHook('onSend', async (_request, reply) => {
     reply.headers(HEADERS)
   })
-  // A route for each file: what is none of them is 404 in the usual form.
+  // A route for each file; other paths are 404 in the usual form.
   await app.register(fastifyStatic, {
     root: FOLDER,
     wildcard: false,

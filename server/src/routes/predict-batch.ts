@@ -41,7 +41,7 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
         summary: 'Many at once: a JSON array of requests, or a CSV of typings',
         description:
           'JSON: all or nothing; a bad request is named by its index. CSV: answered while it is read, so read ' +
-          'the answer while you send (curl does); a bad row gets its reason in its place, and the others go on.',
+          'the answer while you send (curl does); an invalid row gets an error; the rest are answered.',
         consumes: ['application/json', 'text/csv'],
         body: {
           content: {

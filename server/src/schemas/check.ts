@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject } from 'ajv'
 import { shorten } from '../text.ts'
 
 /**
- * Nothing is coerced, filled in or dropped: what does not fit is refused (Fastify's own defaults
+ * Nothing is coerced, filled in or dropped: invalid input is refused (Fastify's own defaults
  * turn null into 0 and remove unknown keys). `verbose` tells errors what they were about.
  */
 const strict = {
@@ -20,10 +20,10 @@ const strict = {
 export const ajv = new Ajv(strict)
 
 /**
- * Compile a schema for a document that is no request.
+ * Compile a schema for a document other than a request.
  *
  * @param name - what the document is called in sentences
- * @returns says the first fault in a sentence that names the field and why; undefined if there is none
+ * @returns says the first fault in a sentence that names the field and why; undefined without one
  */
 export function compileCheck(schema: object, name: string): (document: unknown) => string | undefined {
   const check = ajv.compile(schema)

@@ -43,7 +43,7 @@ export const IdentifyReply = Type.Object(
   { title: 'IdentifyReply', description: 'Who it looks like' }
 )
 
-/** The UserID of a claim stands first: an integer or a string, as the training data has it. */
+/** The UserID of a claim comes first: an integer or a string, as the training data has it. */
 export const VerifyRequest = Type.Object(
   { UserID: UserIDSchema, Typings },
   { ...closed, title: 'VerifyRequest', examples: [{ UserID: 1, Typings: [EXAMPLE_TYPING] }] }

@@ -65,7 +65,7 @@ export function findImplausible({ Press, Release }: Typing): TypingFault | undef
 /**
  * Refuse a typing that cannot have happened.
  *
- * @param field - where the typing stands in the request
+ * @param field - where the typing is in the request
  * @throws TYPING_INVALID naming the time at fault
  */
 export function checkTyping(typing: Typing, field = 'body'): void {

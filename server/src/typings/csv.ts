@@ -8,7 +8,7 @@ import { findFault, findImplausible } from './check.ts'
 /** Rows given together, at most; also all that is held of a file at a time. */
 const ROWS_AT_A_TIME = 64
 
-/** A row of 1,000 keys has some 14,000 characters; what is longer is no row, but follows a lost quote. */
+/** A row of 1,000 keys has some 14,000 characters; what is longer follows a lost quote. */
 const MAX_ROW_BYTES = 65_536
 
 /** Names of the first column, in any case. */
@@ -25,7 +25,7 @@ const REPLACEMENT_CHARACTER = '\ufffd'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes them for white space
 const BLANK = /^[\s\u001c-\u001f\u0085]|[\s\u001c-\u001f\u0085]$/
 
-/** Longer than anybody types a string, s; numbers below it are no milliseconds. */
+/** Longer than anybody types a string, s; numbers below it are not milliseconds. */
 const LONGEST_IN_SECONDS = 60
 
 /** A record of the file, or the place from which on it can't be read. */
@@ -53,7 +53,7 @@ export interface CsvTypings {
  *
  * @param source - the CSV's bytes; read no faster than the rows are taken
  * @param keys - K of the string that the models know
- * @throws CSV_INVALID if the header does not fit or no row follows it
+ * @throws CSV_INVALID if the header is invalid or no row follows it
  */
 export async function readCsv(source: Readable, keys: number): Promise<CsvTypings> {
   const batches = readBatches(openParser(source))
@@ -76,7 +76,7 @@ function openParser(source: Readable): Parser {
     skip_empty_lines: true,
     // Excel writes rows of nothing but commas.
     skip_records_with_empty_values: true,
-    // An error event would drop rows that are parsed and not yet read; this keeps it in its place among them.
+    // An error event would drop rows that are parsed and not yet read; this keeps it in order among them.
     skip_records_with_error: true,
     on_skip: (unreadable) => {
       if (unreadable) parser.push({ unreadable } satisfies Row)

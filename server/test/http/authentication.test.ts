@@ -116,7 +116,7 @@ test('no key, right or wrong, is logged', async (t) => {
   for (const key of Object.values(KEYS)) t.notOk(log.join('').includes(key), key)
 })
 
-test('a service that others reach does not start without keys, unless it is told to in so many words', async (t) => {
+test('a service that others reach does not start without keys, unless REQUIRE_API_KEY is false', async (t) => {
   const hash = sha256(KEYS.new)
   for (const HOST of ['0.0.0.0', '::', '10.0.0.7', 'keystroke.example']) {
     t.throws(() => readConfig({ HOST }), /API_KEY_SHA256/, HOST)
@@ -128,11 +128,15 @@ test('a service that others reach does not start without keys, unless it is told
   // As a compose file passes on what nobody has set; from the process itself, as main.ts reads it.
   process.env.API_KEY_SHA256 = ''
   t.teardown(() => delete process.env.API_KEY_SHA256)
-  t.equal(readConfig().API_KEY_SHA256, undefined, 'an empty list is none')
-  t.throws(() => readConfig({ ...process.env, HOST: '0.0.0.0' }), /API_KEY_SHA256/, 'an empty list is none')
+  t.equal(readConfig().API_KEY_SHA256, undefined, 'an empty list counts as no keys')
+  t.throws(
+    () => readConfig({ ...process.env, HOST: '0.0.0.0' }),
+    /API_KEY_SHA256/,
+    'an empty list counts as no keys'
+  )
 })
 
-test('keys that are no SHA-256 hashes are refused, and not repeated', async (t) => {
+test('invalid SHA-256 hashes are refused, and not repeated', async (t) => {
   const hash = sha256(KEYS.new)
   t.equal(readConfig({ API_KEY_SHA256: `${hash}, ${hash.toUpperCase()}` }).API_KEY_SHA256?.length, 130, 'two')
   for (const API_KEY_SHA256 of [KEYS.new, `${hash},`, `${hash} ${hash}`, hash.slice(1), `sha256:${hash}`]) {

@@ -6,7 +6,7 @@ import { type Test, test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { LIMITS, type Limits } from '../../src/http/limits.ts'
 
-/** Idle timeout of an AWS Application Load Balancer unless told otherwise, s. */
+/** Idle timeout of an AWS Application Load Balancer by default, s. */
 const ALB_IDLE = 60
 
 const BODY = JSON.stringify({ Press: [0, 150], Release: [90, 240] })
@@ -72,7 +72,7 @@ test('a larger body than allowed gets 413 before it is read', async (t) => {
   check(t, answer, 413, 'FST_ERR_CTP_BODY_TOO_LARGE')
 })
 
-test('what is no HTTP gets 400', async (t) => {
+test('a request that is not HTTP gets 400', async (t) => {
   const port = await listen(t)
   for (const [what, bytes] of [
     ['TLS', Buffer.from('16030100a5010000a1', 'hex')],

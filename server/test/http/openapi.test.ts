@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import openapiTypescript, { astToString } from 'openapi-typescript'
@@ -22,6 +22,16 @@ t.test('the document is OpenAPI 3.1 without an error or a warning of Redocly’s
   }).catch((error) => error)
   t.match(JSON.parse(lint.stdout).totals, { errors: 0, warnings: 0 }, lint.stdout)
 })
+
+t.test(
+  'the version is one: of package.json, the document and the newest release in CHANGELOG.md',
+  async (t) => {
+    const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'))
+    t.equal(document.info.version, version)
+    const [, released] = /^## \[(\d[^\]]*)\]/m.exec(await readFile(join(ROOT, 'CHANGELOG.md'), 'utf8'))!
+    t.equal(released, version)
+  }
+)
 
 t.test('every call is in the document', async (t) => {
   t.same(Object.keys(document.paths).sort(), [

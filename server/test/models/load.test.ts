@@ -28,11 +28,8 @@ t.test('models as the notebook left them load, and close', async (t) => {
   await models.close()
 })
 
-t.test('a missing manifest is told with what makes one', async (t) => {
-  await t.rejects(
-    loadModels(t.testdir({})),
-    refused(/^There is no .*manifest\.json; npm run train makes one\.$/)
-  )
+t.test('a missing manifest is reported with what makes one', async (t) => {
+  await t.rejects(loadModels(t.testdir({})), refused(/^There is no .*manifest\.json; run npm run train\.$/))
 })
 
 t.test('a manifest that is cut off is refused', async (t) => {
@@ -45,7 +42,7 @@ t.test('a manifest of another version is refused', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
   manifest.formatVersion = 1
   await save()
-  await t.rejects(loadModels(dir), refused(/is of format version 1, and this server reads 3/))
+  await t.rejects(loadModels(dir), refused(/has format version 1; expected 3\. Run npm run train/))
 })
 
 t.test('a manifest that lacks a field, or has one too many, is refused by its place', async (t) => {
@@ -59,7 +56,7 @@ t.test('a manifest of other features is refused', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
   manifest.features.names.reverse()
   await save()
-  await t.rejects(loadModels(dir), refused(/is of the features RPT\.STD,.* this server computes HT\.Mean/))
+  await t.rejects(loadModels(dir), refused(/has the features RPT\.STD,.* expected HT\.Mean/))
 })
 
 t.test('a model file that is missing, cut off or altered is refused by name', async (t) => {
@@ -81,7 +78,7 @@ t.test('a model file that is missing, cut off or altered is refused by name', as
   await t.rejects(loadModels(dir), refused(/The manifest names .*xgb-.*, which cannot be read: ENOENT/))
 })
 
-t.test('a file that is no model is refused though its hash is right', async (t) => {
+t.test('a file that is not a model is refused though its hash is right', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
   const bytes = Buffer.from('no graph at all')
   await writeFile(join(dir, manifest.models.SVM.file), bytes)

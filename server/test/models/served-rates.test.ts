@@ -1,5 +1,5 @@
 /**
- * How well the service recognises typings that its models never saw, over HTTP, against what
+ * How well the service recognizes typings that its models never saw, over HTTP, against what
  * `npm run evaluate` computes in Python: trained on the first three quarters of each user's typings,
  * asked about the last quarter.
  */

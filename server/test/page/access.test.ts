@@ -64,7 +64,7 @@ t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
         )
         t.ok(
           passes.some(({ id }) => id === 'color-contrast'),
-          'colours were looked at'
+          'colors were looked at'
         )
       }
       for (const state of ['empty', 'filled']) {
@@ -147,19 +147,19 @@ t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
     t.ok(await page.isVisible('#recognize'))
   })
 
-  await t.test('every field and button has a name, and what happens is told', async (t) => {
+  await t.test('every field and button has a name, and what happens is announced', async (t) => {
     const typist = await openPage(browser, url)
     const { page } = typist
     await page.locator('#recognize-field-input').waitFor()
     t.ok(await page.getByRole('textbox', { name: 'Type this string “quiet morning”' }).isVisible())
     await fill(typist)
-    t.match(await page.locator('#told').textContent(), /looks? like/)
-    t.equal(await page.locator('#told').getAttribute('role'), 'status')
+    t.match(await page.locator('#announcement').textContent(), /looks? like/)
+    t.equal(await page.locator('#announcement').getAttribute('role'), 'status')
     await show(page, 'model')
     for (const name of ['DET', 'CMC', 'reliability']) {
       t.equal(await page.getByRole('img', { name }).count(), 1, `${name} has a description`)
     }
-    t.equal(await page.locator('#card table').count(), 4, 'the numbers of each chart stand in a table')
+    t.equal(await page.locator('#card table').count(), 4, 'the numbers of each chart are in a table')
   })
 
   await t.test('without motion, bars do not grow between key events', async (t) => {

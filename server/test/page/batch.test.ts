@@ -87,7 +87,7 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
     t.notOk(await page.isVisible('#batch-memory'))
   })
 
-  await t.test('that is none is refused in the service’s words', async (t) => {
+  await t.test('that is not one is refused in the service’s words', async (t) => {
     const { page, choose, done } = await open()
     for (const [content, why] of [
       ['', 'the CSV is empty; a header comes first'],
@@ -114,7 +114,7 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
     t.equal(await page.textContent('#batch-status'), '1 rows answered.')
   })
 
-  await t.test('can be stopped; what was answered until then stands', async (t) => {
+  await t.test('can be stopped; the answers so far are kept', async (t) => {
     const { page, choose, done, download } = await open()
     const text = [HEADER, ...Array.from({ length: 8 }, () => ROWS).flat()].join('\n')
     let requests = 0
@@ -125,7 +125,7 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
     await page.waitForSelector('#batch-result')
     await page.click('#batch-stop')
     await done()
-    t.match(await page.textContent('#batch-fault'), 'Stopped; what was answered until then stands below.')
+    t.match(await page.textContent('#batch-fault'), 'Stopped; the answers so far are below.')
     const { content } = await download()
     t.ok((await ask('RF', text)).startsWith(content) && content.length > 1000)
   })

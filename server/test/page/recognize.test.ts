@@ -70,9 +70,9 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     const { models } = (await app.inject('/models')).json()
     for (const { metrics } of Object.values<typeof models.RF>(models)) {
       const rank1 = `${Math.round(100 * metrics.leaveOneRepetitionOut.rank1)}`
-      t.match(await text('#recognize'), rank1, 'its rate on typings left out stands beside')
+      t.match(await text('#recognize'), rank1, 'its rate on typings left out is beside it')
     }
-    t.match(await text('#told'), `Looks like ${identified.UserID}`, 'told to screen readers')
+    t.match(await text('#announcement'), `Looks like ${identified.UserID}`, 'announced to screen readers')
     t.same(faults, [])
   })
 
@@ -203,7 +203,7 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     await page.fill('#verify input', 'nobody')
     await page.click('#verify button')
     await page.getByText('Not verified').waitFor()
-    t.match(await text('#verify [data-sure]'), 'the models know no user "nobody"')
+    t.match(await text('#verify [data-sure]'), 'there is no user "nobody"')
   })
 
   await t.test('with a claim made before, each typing is verified', async (t) => {
@@ -216,7 +216,7 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     t.match(await text('#verify [data-verdict]'), `${said.true[40]}`)
   })
 
-  await t.test('a service that fails is told, and the page goes on', async (t) => {
+  await t.test('a service that fails is reported, and the page goes on', async (t) => {
     const typist = await open()
     const { page, type, text } = typist
     await page.route('**/identify*', (route) => route.abort())

@@ -121,7 +121,7 @@ t.test('a data set', { skip: withoutBrowser }, async (t) => {
     }
   })
 
-  await t.test('with what could not be trained is told at once', async (t) => {
+  await t.test('that could not be trained on says so at once', async (t) => {
     const { page, record } = await open()
     const faults = () => page.locator('#untrainable li').allTextContents()
     await record('ana', 0, 'quiet morning')
@@ -184,7 +184,7 @@ t.test('a data set', { skip: withoutBrowser }, async (t) => {
     t.equal(await page.locator('#people li').count(), 0)
   })
 
-  await t.test('that was not downloaded holds whoever leaves; once it was, nobody', async (t) => {
+  await t.test('that was not downloaded asks before leaving; once it was, it does not', async (t) => {
     const { page, record, download } = await open()
     await record('ana', 0, 'quiet morning')
     const held: string[] = []

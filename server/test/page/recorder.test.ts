@@ -13,13 +13,13 @@ import { openBrowser, openPage, type Typist } from './browser.ts'
 const app = await buildApp({ models: new Promise(() => {}) })
 t.teardown(() => app.close())
 
-/** Somebody's page: the recorder on a field, what it tells kept in `told`, and key events as any listener sees them. */
+/** Somebody's page: the recorder on a field, what it calls kept in `calls`, and key events as any listener sees them. */
 app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
   reply.type('text/html').send(`<!doctype html><meta charset="utf-8">
     <form action="/left"><input id="field"></form><input id="other" value="quiet"><p>quiet</p>
     <script type="module">
       import { record } from './recorder.js'
-      window.told = []
+      window.calls = []
       window.submitted = 0
       addEventListener('submit', (event) => {
         event.preventDefault()
@@ -31,8 +31,8 @@ app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
       }
       record(document.querySelector('#field'), {
         string: ${JSON.stringify(request.query.string)},
-        onTyping: (typing) => told.push({ typing }),
-        onRefusal: (refusal) => told.push(refusal)
+        onTyping: (typing) => calls.push({ typing }),
+        onRefusal: (refusal) => calls.push(refusal)
       })
       document.querySelector('#field').focus()
       window.isReady = true
@@ -40,17 +40,17 @@ app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
 )
 const url = await app.listen({ host: '127.0.0.1', port: 0 })
 
-type Told = { typing: Typing } | { reason: string; message: string }
+type Call = { typing: Typing } | { reason: string; message: string }
 
 t.test('in a browser', { skip: withoutBrowser }, async (t) => {
   const browser = await openBrowser(t)
 
   const typist = await openPage(browser, `${url}/somebody?string=none`)
 
-  const open = async (string: string): Promise<Typist & { told: () => Promise<Told[]> }> => {
+  const open = async (string: string): Promise<Typist & { calls: () => Promise<Call[]> }> => {
     await typist.page.goto(`${url}/somebody?string=${encodeURIComponent(string)}`)
     await typist.page.waitForFunction('window.isReady')
-    return { ...typist, told: () => typist.page.evaluate('told') }
+    return { ...typist, calls: () => typist.page.evaluate('calls') }
   }
 
   /** The timer counts in 0.1 ms, and each of two times is rounded to whole ms. */
@@ -64,15 +64,15 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
   }
 
   await t.test('a typing has the times that were typed, within the timer’s resolution', async (t) => {
-    const { type, told } = await open('quiet')
+    const { type, calls } = await open('quiet')
     const typed = { Press: [0, 137, 290, 301, 622], Release: [80, 201, 300, 409, 700] }
     await type('quiet', typed)
-    const [found] = await told()
+    const [found] = await calls()
     near(t, (found as { typing: Typing }).typing, typed, 'apart and close together')
   })
 
   await t.test('a typing has the times that another listener sees of a real keyboard', async (t) => {
-    const { page, told } = await open('quiet')
+    const { page, calls } = await open('quiet')
     for (const character of 'quiet') {
       await page.keyboard.down(character)
       await page.waitForTimeout(20)
@@ -82,7 +82,7 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     const seen = await page.evaluate<{ type: string; timeStamp: number }[]>('seen')
     const times = (type: string) =>
       seen.filter((event) => event.type === type).map(({ timeStamp }) => timeStamp - seen[0]!.timeStamp)
-    const [found] = await told()
+    const [found] = await calls()
     near(
       t,
       (found as { typing: Typing }).typing,
@@ -92,57 +92,57 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
   })
 
   await t.test('keys that overlap keep their own releases, in whatever order they come up', async (t) => {
-    const { type, told } = await open('quiet')
+    const { type, calls } = await open('quiet')
     // u goes down before q is up; i comes up before u; e and t are both down when e comes up last.
     const typed = { Press: [0, 60, 120, 300, 330], Release: [90, 210, 150, 500, 400] }
     await type('quiet', typed)
-    const [found] = await told()
+    const [found] = await calls()
     near(t, (found as { typing: Typing }).typing, typed, 'overlapping')
   })
 
-  await t.test('a letter that stands twice is two keys', async (t) => {
-    const { type, told } = await open('noon')
+  await t.test('a doubled letter is two keys', async (t) => {
+    const { type, calls } = await open('noon')
     const typed = { Press: [0, 100, 200, 300], Release: [50, 150, 250, 350] }
     await type('noon', typed)
-    const [found] = await told()
+    const [found] = await calls()
     near(t, (found as { typing: Typing }).typing, typed, 'twice')
   })
 
-  await t.test('Shift is no key of its own where the string needs it', async (t) => {
-    const { page, told } = await open('aBc')
+  await t.test('Shift is not a key of its own where the string needs it', async (t) => {
+    const { page, calls } = await open('aBc')
     await page.keyboard.press('a', { delay: 5 })
     await page.keyboard.down('Shift')
     await page.keyboard.press('B', { delay: 5 })
     await page.keyboard.up('Shift')
     await page.keyboard.press('c', { delay: 5 })
-    const [found] = await told()
+    const [found] = await calls()
     t.equal((found as { typing: Typing }).typing.Press.length, 3)
   })
 
   await t.test('Shift that comes up before its letter does not lose the letter’s release', async (t) => {
-    const { page, told } = await open('Ba')
+    const { page, calls } = await open('Ba')
     await page.keyboard.down('Shift')
     await page.keyboard.down('KeyB')
     await page.keyboard.up('Shift')
     await page.waitForTimeout(5)
     await page.keyboard.up('KeyB')
     await page.keyboard.press('a', { delay: 5 })
-    t.match(await told(), [{ typing: { Press: { length: 2 } } }])
+    t.match(await calls(), [{ typing: { Press: { length: 2 } } }])
   })
 
-  await t.test('Enter after the last key is no mistake', async (t) => {
-    const { page, send, pause, told } = await open('ab')
+  await t.test('Enter after the last key is not a mistake', async (t) => {
+    const { page, send, pause, calls } = await open('ab')
     pause()
     await send('down', 'a', 0)
     await send('up', 'a', 50)
     await send('down', 'b', 100)
     await page.keyboard.press('Enter')
     await send('up', 'b', 180)
-    t.match(await told(), [{ typing: { Release: { length: 2 } } }])
+    t.match(await calls(), [{ typing: { Release: { length: 2 } } }])
   })
 
   await t.test('Enter never submits the form that the field is in', async (t) => {
-    const { page, type, send, pause, told } = await open('ab')
+    const { page, type, send, pause, calls } = await open('ab')
     const stays = async (when: string) => {
       await page.keyboard.press('Enter')
       t.equal(await page.evaluate('submitted'), 0, when)
@@ -154,13 +154,13 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     await send('down', 'a', 0)
     await stays('midway')
     await stays('after a refusal')
-    t.match(await told(), [{ typing: {} }, { reason: 'shortcut' }])
+    t.match(await calls(), [{ typing: {} }, { reason: 'shortcut' }])
   })
 
   await t.test('a string that is given decomposed is typed composed', async (t) => {
-    const { type, told } = await open('cafe\u0301')
+    const { type, calls } = await open('cafe\u0301')
     await type('caf\u00e9', { Press: [0, 100, 200, 300], Release: [50, 150, 250, 350] })
-    t.match(await told(), [{ typing: { Press: { length: 4 } } }])
+    t.match(await calls(), [{ typing: { Press: { length: 4 } } }])
   })
 
   for (const [what, string, key, reason] of [
@@ -169,33 +169,33 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     ['Caps Lock on, where a capital is next', 'Quiet', 'q', 'caps-lock']
   ] as const) {
     await t.test(`refused as ${reason}: ${what}`, async (t) => {
-      const { page, send, pause, told } = await open(string)
+      const { page, send, pause, calls } = await open(string)
       // Neither Playwright nor the protocol can turn it on.
       await page.evaluate("KeyboardEvent.prototype.getModifierState = (name) => name === 'CapsLock'")
       pause()
       await send('down', key, 0)
-      t.match(await told(), [{ reason }])
+      t.match(await calls(), [{ reason }])
     })
   }
 
   for (const when of ['before the first key', 'midway']) {
     await t.test(`an event without a key, as programs that fill forms send, ${when}`, async (t) => {
-      const { page, send, pause, told, faults } = await open('quiet')
+      const { page, send, pause, calls, faults } = await open('quiet')
       pause()
       if (when === 'midway') await send('down', 'q', 0)
       await page.evaluate(
         "for (const type of ['keydown', 'keyup']) field.dispatchEvent(new Event(type, { bubbles: true }))"
       )
-      t.match(await told(), [{ reason: 'untrusted' }])
+      t.match(await calls(), [{ reason: 'untrusted' }])
       t.same(faults, [])
     })
   }
 
   await t.test('one typing follows another, each from its own first press', async (t) => {
-    const { type, told } = await open('ab')
+    const { type, calls } = await open('ab')
     await type('ab', { Press: [0, 100], Release: [50, 160] })
     await type('ab', { Press: [0, 200], Release: [70, 290] })
-    const all = (await told()) as { typing: Typing }[]
+    const all = (await calls()) as { typing: Typing }[]
     t.equal(all.length, 2)
     near(t, all[1]!.typing, { Press: [0, 200], Release: [70, 290] }, 'the second')
   })
@@ -278,49 +278,49 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
       typist.pause()
       await typist.send('down', 'q', 0)
       await act(typist)
-      const told = await typist.told()
-      t.match(told, [{ reason, message: /^[A-Z].*\.$/ }])
-      t.equal(told.length, 1, 'told once')
+      const calls = await typist.calls()
+      t.match(calls, [{ reason, message: /^[A-Z].*\.$/ }])
+      t.equal(calls.length, 1, 'called once')
       t.equal(await typist.page.inputValue('#field'), '')
     })
   }
 
   await t.test('refused as pasted: the string from the clipboard, with nothing typed before', async (t) => {
-    const { page, told } = await open('quiet')
+    const { page, calls } = await open('quiet')
     await page.focus('#other')
     await page.keyboard.press('Control+a')
     await page.keyboard.press('Control+c')
     await page.focus('#field')
     await page.keyboard.press('Control+v')
-    t.match(await told(), [{ reason: 'pasted' }])
+    t.match(await calls(), [{ reason: 'pasted' }])
     t.equal(await page.inputValue('#field'), '')
   })
 
   await t.test('refused as no-key-times: keys that were never held', async (t) => {
-    const { type, told } = await open('ab')
+    const { type, calls } = await open('ab')
     await type('ab', { Press: [0, 100], Release: [0, 101] })
-    t.match(await told(), [{ reason: 'no-key-times' }])
+    t.match(await calls(), [{ reason: 'no-key-times' }])
   })
 
   await t.test('refused as shortcut: Shift where the string needs none', async (t) => {
-    const { page, send, pause, told } = await open('quiet')
+    const { page, send, pause, calls } = await open('quiet')
     pause()
     await send('down', 'q', 0)
     await page.keyboard.down('Shift')
-    t.match(await told(), [{ reason: 'shortcut' }])
+    t.match(await calls(), [{ reason: 'shortcut' }])
   })
 
   await t.test('refused as wrong-key: a key too many before the last one is up', async (t) => {
-    const { send, pause, told } = await open('ab')
+    const { send, pause, calls } = await open('ab')
     pause()
     for (const [i, character] of [...'abc'].entries()) await send('down', character, 100 * i)
-    t.match(await told(), [{ reason: 'wrong-key' }])
+    t.match(await calls(), [{ reason: 'wrong-key' }])
   })
 
   await t.test(
     'the rest of a refused typing is dropped, and after a pause the next is recorded',
     async (t) => {
-      const { page, send, pause, type, told } = await open('ab')
+      const { page, send, pause, type, calls } = await open('ab')
       pause()
       await send('down', 'a', 0)
       await send('up', 'a', 50)
@@ -333,21 +333,21 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
       t.equal(await page.inputValue('#field'), '')
       await send('up', 'a', 850)
       await send('up', 'b', 900)
-      t.equal((await told()).length, 1)
+      t.equal((await calls()).length, 1)
       await type('ab', { Press: [0, 100], Release: [50, 160] })
-      t.match(await told(), [{ reason: 'wrong-key' }, { typing: { Press: [0, 100] } }])
+      t.match(await calls(), [{ reason: 'wrong-key' }, { typing: { Press: [0, 100] } }])
     }
   )
 
   await t.test('Tab, arrows and shortcuts before the first key refuse nothing', async (t) => {
-    const { page, type, told } = await open('ab')
+    const { page, type, calls } = await open('ab')
     await page.keyboard.press('Shift+Tab')
     await page.focus('#field')
     for (const key of ['ArrowLeft', 'Backspace', 'Control+a', 'Enter', 'Shift'])
       await page.keyboard.press(key)
-    t.same(await told(), [])
+    t.same(await calls(), [])
     await type('ab', { Press: [0, 100], Release: [50, 160] })
-    t.match(await told(), [{ typing: {} }])
+    t.match(await calls(), [{ typing: {} }])
   })
 
   await t.test('the example in docs/recorder.md works in another’s page', async (t) => {

@@ -35,7 +35,7 @@ t.test('times from any clock give the same features', async (t) => {
   t.same((await post('/features', late)).json(), (await post('/features', early)).json())
 })
 
-t.test('what is no typing is refused with the time at fault', async (t) => {
+t.test('an invalid typing is refused with the time at fault', async (t) => {
   const ok = { Press: [0, 100], Release: [50, 150] }
   const refusals: [what: string, body: string | object, message: string | RegExp][] = [
     ['unequal lengths', { ...ok, Release: [50] }, 'body.Release must NOT have fewer than 2 items'],

@@ -99,11 +99,11 @@ t.test('a claim to be nobody the models know is 404', async (t) => {
     t.match((await post('/verify', { UserID, Typings })).json(), {
       statusCode: 404,
       code: 'KS_ERR_USER_UNKNOWN',
-      message: `body.UserID: the models know no user ${JSON.stringify(UserID)}`
+      message: `body.UserID: there is no user ${JSON.stringify(UserID)}`
     })
   }
   const { message } = (await post('/verify', { UserID: 'x'.repeat(500_000), Typings })).json()
-  t.equal(message, `body.UserID: the models know no user "${'x'.repeat(60)}…"`, 'and is not repeated in full')
+  t.equal(message, `body.UserID: there is no user "${'x'.repeat(60)}…"`, 'and is not repeated in full')
 })
 
 t.test('bad input is refused with the field and the reason', async (t) => {

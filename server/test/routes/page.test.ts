@@ -47,7 +47,7 @@ t.test('a file that has not changed is not sent again, and one that has is asked
   t.equal(again.statusCode, 304)
 })
 
-t.test('what is none of its files is 404 in the usual form', async (t) => {
+t.test('a path without a file is 404 in the usual form', async (t) => {
   for (const url of ['/nothing.js', '/../package.json', '/.tsbuildinfo', '/page/']) {
     const response = await app.inject(url)
     t.equal(response.statusCode, 404, url)
@@ -55,7 +55,7 @@ t.test('what is none of its files is 404 in the usual form', async (t) => {
   }
 })
 
-t.test('it is no part of the API’s document', async (t) => {
+t.test('it is not part of the API’s document', async (t) => {
   const { paths } = (await app.inject('/openapi.json')).json()
   t.notOk(Object.keys(paths).some((path) => path === '/' || /\.(?:js|css|html|svg)$/.test(path)))
 })

@@ -184,7 +184,7 @@ t.test('a CSV that leaves nothing to answer is refused before the first row', as
   })
 })
 
-t.test('a bad row gets its line, column and reason in its place, and the others go on', async (t) => {
+t.test('an invalid row gets an error with line and column; the rest are answered', async (t) => {
   const good = rows[0]!
   const fields = good.split(',')
   const withField = (column: number, value: string) =>
@@ -225,7 +225,7 @@ t.test('a bad row gets its line, column and reason in its place, and the others 
   }
 })
 
-t.test('a quote that is never closed is told where reading stopped', async (t) => {
+t.test('a quote that is never closed is reported where reading stopped', async (t) => {
   const lost = `${header}\n${rows[0]}\n"${rows[1]}\n${rows.slice(2).join('\n')}\n`
   const answers = (await postCsv(lost)).text.trimEnd().split('\n')
   t.equal(answers.length, 3)

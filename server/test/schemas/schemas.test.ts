@@ -23,7 +23,7 @@ for (const [name, schema] of named) {
   })
 }
 
-t.test('the meta-schema refuses what is none', async (t) => {
+t.test('the meta-schema refuses an invalid schema', async (t) => {
   t.notOk(meta.validateSchema({ type: 'object', properties: { Mean: { minimum: '0' } } }))
 })
 
