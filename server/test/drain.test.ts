@@ -166,7 +166,7 @@ test('a service that receives SIGTERM', async (t) => {
     const { child, port, over } = await startService(t, models, 60)
     child.kill('SIGTERM')
     while ((await readiness(port)) !== 503) await setTimeout(20)
-    const toldAgain = performance.now()
+    const sentAgain = performance.now()
     child.kill('SIGTERM')
     t.equal(await over, 1)
     t.ok(performance.now() - sentAgain < 30_000, 'and not after a minute')
