@@ -33,8 +33,8 @@ await command(async () => {
   const act = actions[action]
   if (act === undefined || rest.length > 0 || (values['dry-run'] && action !== 'dry-run')) {
     throw new DeployError(
-      `There is no npm run deploy -- ${process.argv.slice(2).join(' ')}.`,
-      'There is: npm run deploy, npm run deploy -- --dry-run, npm run deploy -- rollback, npm run deploy -- rotate-key.'
+      `Unknown command: npm run deploy -- ${process.argv.slice(2).join(' ')}.`,
+      'Use npm run deploy, npm run deploy -- --dry-run, npm run deploy -- rollback or npm run deploy -- rotate-key.'
     )
   }
   await act()
@@ -56,7 +56,7 @@ async function deploy(): Promise<void> {
     }
     if (found === undefined) {
       throw new DeployError(
-        `The stack ${repositoryStackName(config)} is there, and its repository is not.`,
+        `The stack ${repositoryStackName(config)} exists, but its repository does not.`,
         'Someone deleted it by hand: npm run destroy, then npm run deploy.'
       )
     }

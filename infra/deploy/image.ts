@@ -89,7 +89,7 @@ export async function push(engine: Engine, name: string, { user, password }: Log
   login.stdin.end(password)
   if ((await ended(login)) !== 0) {
     throw new DeployError(
-      `${registry} does not let ${engine} in; its lines above say why.`,
+      `${engine} login to ${registry} failed; its lines above say why.`,
       'Check the network and the right ecr:GetAuthorizationToken, and run it again.'
     )
   }

@@ -20,6 +20,8 @@ from keystroke.csv_format import UserID, header
 from keystroke.data import Typings, encode_users, read_typings
 from keystroke.evaluation.recognizers import Sample
 from keystroke.graphs.export import export
+from keystroke.graphs.parity import Parity
+from keystroke.manifest import describe, describe_model, publish
 from keystroke.models import table
 from keystroke.models.table import Inputs, fit, model_inputs
 from keystroke.models.timings import Floats, as_times
@@ -176,3 +178,44 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Learned:
     """Learn a few users with names, some of them beyond ASCII, and unequal numbers of typings."""
     counts: dict[UserID, int] = {'Zoë': 6, 'ana': 5, '李雷': 7, '007': 6, 'bob, jr': 5}
     return Learned(read_typings(record(tmp_path_factory.mktemp('named') / 'named.csv', counts)))
+
+
+RANKS = {'rank1': 0.5, 'rank5': 0.75, 'rank1STD': 0.1, 'folds': 8}
+
+
+METRICS = {
+    'trainingAccuracy': 0.5,
+    'repeatedStratified': RANKS,
+    'leaveOneRepetitionOut': {
+        **RANKS,
+        **dict.fromkeys(('pooledEER', 'averageEER', 'frrAtFar1', 'frrAtFar01'), 0.1),
+        'cmc': [0.5, 0.6],
+        'det': [[0.0, 1.0], [1.0, 0.0]],
+    },
+}
+
+
+PARITY = Parity(rows=20_010, label_differences=2, largest_score_difference=None)
+
+
+def manifest_of(learned: Learned) -> dict[str, Any]:
+    entries = {
+        name: describe_model(
+            name,
+            learned.estimators[name],
+            learned.graphs[name],
+            learned.classes,
+            learned.inputs,
+            METRICS,
+            PARITY,
+        )
+        for name in MODELS
+    }
+    return describe(learned.typings, learned.classes, entries)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, named: Learned) -> Path:
+    """Give a folder with published models."""
+    publish(tmp_path / 'models', manifest_of(named), named.graphs)
+    return tmp_path / 'models'

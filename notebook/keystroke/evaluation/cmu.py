@@ -8,26 +8,19 @@ References
 Killourhy and Maxion, Comparing anomaly-detection algorithms for keystroke dynamics, DSN 2009.
 """
 
-import csv
-import hashlib
-import io
-import json
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from keystroke.models.timings import Floats, Ints
+from numpy.typing import NDArray
+
 from keystroke.csv_rows import DataError, read_rows
-from keystroke.evaluation.recognizers import manhattan_scores
 from keystroke.evaluation.rates import Trials, equal_error_rate
-from keystroke.models.typing_model import TypingModel
+from keystroke.evaluation.recognizers import manhattan_scores
 from keystroke.models.decisions import evidence
+from keystroke.models.timings import Floats, Ints
+from keystroke.models.typing_model import TypingModel
 
 TRAINING_REPETITIONS = 200
 """Of each subject, the first ones; all later ones are genuine test typings."""
@@ -142,7 +135,9 @@ def _seconds(name: str, line: int, column: str, field: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f'{name}, line {line}, column {column}: {field!r} is not a number of seconds')
+        raise DataError(
+            f'{name}, line {line}, column {column}: {field!r} is not a number of seconds'
+        )
     return value
 
 

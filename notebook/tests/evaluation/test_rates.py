@@ -1,54 +1,22 @@
-import csv
-import inspect
-import json
-import os
-import subprocess
-import sys
-import warnings
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
-import sklearn
-import xgboost
-from conftest import MODELS, ROOT, Learned, generator, read, recordings
-from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.stats import multivariate_normal, norm
-from sklearn.covariance import ledoit_wolf
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import det_curve, roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.svm import SVC
-from sklearn.utils.estimator_checks import parametrize_with_checks
-from xgboost import XGBClassifier
+from sklearn.metrics import det_curve
 
-from keystroke.csv_format import UserID
-from keystroke.csv_rows import DataError
-from keystroke.data import Typings, encode_users, read_typings, require_trainable, summarize as summarize_typings
-from keystroke.evaluation import strangers
-from keystroke.evaluation.answers import Answers, card, concatenate, intervals, summarize
-from keystroke.evaluation.bootstrap import user_bootstrap
-from keystroke.evaluation.calibration import error_if_calibrated, reliability
-from keystroke.evaluation.folds import first_and_last, repetition_folds, stratified_folds
-from keystroke.evaluation.rates import Trials, equal_error_rate, equal_error_rates_by_user, frr_at, rank, summarize_ranks, trials
-from keystroke.evaluation.recognizers import RECOGNIZERS, TYPING_MODEL, Sample, held_out_answers, manhattan_scores, raw_timings, sample_of, scaled_manhattan, two_typings, typing_model
-from keystroke.evaluation.strangers import meet_strangers
-from keystroke.models.classifiers import one_versus_rest
-from keystroke.models.decisions import _fit_temperature, blocks, evidence, probabilities
-from keystroke.models.plda import MIN_VARIANCE, likelihood_ratio_weights
-from keystroke.models.scorer import fit_scorer
-from keystroke.models.table import MODELS as TABLE, fit, library, parameters
-from keystroke.models.timings import Floats, as_times, log_timings
-from keystroke.models.typing_model import TypingModel
+from keystroke.evaluation.rates import (
+    Trials,
+    equal_error_rate,
+    equal_error_rates_by_user,
+    frr_at,
+    rank,
+    summarize_ranks,
+    trials,
+)
+
 
 def claims(genuine: list[float], impostor: list[float]) -> Trials:
     typist = np.repeat([0, 1], [len(genuine), len(impostor)])
     return Trials(np.array(genuine + impostor), typist, np.zeros(len(typist), dtype=np.int64))
+
 
 @pytest.mark.parametrize(
     ('genuine', 'impostor', 'rate'),
@@ -66,6 +34,7 @@ def test_equal_error_rates_are_those_found_by_hand(
 ) -> None:
     assert equal_error_rate(*claims(genuine, impostor).curve()) == pytest.approx(rate)
 
+
 def test_far_and_frr_are_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     # Rounded, so that there are ties.
@@ -82,11 +51,13 @@ def test_far_and_frr_are_scikit_learns() -> None:
     assert (far[0], frr[0], far[-1]) == (0, 1, 1)
     assert frr[-1] == pytest.approx(0)
 
+
 def test_frr_at_a_far_is_the_least_that_keeps_within_it() -> None:
     far, frr = claims([1, 2, 3, 4], [0] * 98 + [2.5, 3.5]).curve()
     assert frr_at(far, frr, 0.01) == pytest.approx(0.5)  # at 3: one impostor, 1 and 2 refused
     assert frr_at(far, frr, 0.001) == pytest.approx(0.75)
     assert frr_at(far, frr, 0.02) == pytest.approx(0)
+
 
 def test_a_trial_that_counts_twice_is_as_good_as_two() -> None:
     found = claims([1, 2, 3], [0, 1.5, 2.5])
@@ -95,6 +66,7 @@ def test_a_trial_that_counts_twice_is_as_good_as_two() -> None:
     for ours, theirs in zip(found.curve(weights), doubled.curve(), strict=True):
         assert ours == pytest.approx(theirs)
 
+
 def test_every_typing_claims_to_be_every_user() -> None:
     found = trials(np.array([[0.1, 0.9], [0.7, 0.3]]), np.array([1, 0]))
     assert found.scores.tolist() == [0.9, 0.7, 0.3, 0.1]
@@ -102,11 +74,13 @@ def test_every_typing_claims_to_be_every_user() -> None:
     assert found.claimed.tolist() == [1, 0, 1, 0]
     assert found.genuine.tolist() == [True, True, False, False]
 
+
 def test_thinning_keeps_all_genuine_trials() -> None:
     found = trials(np.random.default_rng(0).normal(size=(40, 20)), np.repeat(np.arange(20), 2))
     thinned = found.thin(100)
     assert (thinned.genuine.sum(), (~thinned.genuine).sum()) == (40, 100)
     assert found.thin(1000) is found
+
 
 def test_each_user_has_an_equal_error_rate_of_their_own() -> None:
     scores = np.array([[2.0, 0.0, 0.0], [1.0, 3.0, 0.0], [0.0, 5.0, 1.0], [3.0, 1.0, 0.0]])
@@ -117,10 +91,12 @@ def test_each_user_has_an_equal_error_rate_of_their_own() -> None:
     assert rates[1] == 0
     assert np.isnan(rates[2])
 
+
 def test_ranks_count_ties_against_the_recognizer_and_follow_the_name_it_gives() -> None:
     scores = np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.9, 0.1, 0.0]])
     named = np.array([0, 0, 0, 1])
     assert rank(scores, named, np.array([2, 1, 0, 0])).tolist() == [3, 2, 1, 2]
+
 
 def test_rates_are_over_all_typings_and_their_spread_over_the_folds() -> None:
     folds = [np.array([1, 1, 5, 6]), np.array([1, 7])]

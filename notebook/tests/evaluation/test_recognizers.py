@@ -1,50 +1,26 @@
-import csv
-import inspect
-import json
-import os
-import subprocess
-import sys
-import warnings
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
-import sklearn
-import xgboost
-from conftest import MODELS, ROOT, Learned, generator, read, recordings, generated
-from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.stats import multivariate_normal, norm
-from sklearn.covariance import ledoit_wolf
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import det_curve, roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.svm import SVC
-from sklearn.utils.estimator_checks import parametrize_with_checks
-from xgboost import XGBClassifier
+from conftest import Learned, generated
 
-from keystroke.csv_format import UserID
-from keystroke.csv_rows import DataError
-from keystroke.data import Typings, encode_users, read_typings, require_trainable, summarize as summarize_typings
-from keystroke.evaluation import strangers
-from keystroke.evaluation.answers import Answers, card, concatenate, intervals, summarize
-from keystroke.evaluation.bootstrap import user_bootstrap
-from keystroke.evaluation.calibration import error_if_calibrated, reliability
-from keystroke.evaluation.folds import first_and_last, repetition_folds, stratified_folds
-from keystroke.evaluation.rates import Trials, equal_error_rate, equal_error_rates_by_user, frr_at, rank, summarize_ranks, trials
-from keystroke.evaluation.recognizers import RECOGNIZERS, TYPING_MODEL, Sample, held_out_answers, manhattan_scores, raw_timings, sample_of, scaled_manhattan, two_typings, typing_model
+from keystroke.data import Typings
+from keystroke.evaluation.answers import Answers, concatenate, summarize
+from keystroke.evaluation.folds import first_and_last, repetition_folds
+from keystroke.evaluation.rates import summarize_ranks
+from keystroke.evaluation.recognizers import (
+    RECOGNIZERS,
+    TYPING_MODEL,
+    Sample,
+    held_out_answers,
+    manhattan_scores,
+    raw_timings,
+    sample_of,
+    scaled_manhattan,
+    two_typings,
+    typing_model,
+)
 from keystroke.evaluation.strangers import meet_strangers
-from keystroke.models.classifiers import one_versus_rest
-from keystroke.models.decisions import _fit_temperature, blocks, evidence, probabilities
-from keystroke.models.plda import MIN_VARIANCE, likelihood_ratio_weights
-from keystroke.models.scorer import fit_scorer
-from keystroke.models.table import MODELS as TABLE, fit, library, parameters
-from keystroke.models.timings import Floats, as_times, log_timings
-from keystroke.models.typing_model import TypingModel
+from keystroke.models.table import MODELS as TABLE
+
 
 def test_the_scaled_manhattan_distance_is_the_one_worked_out_by_hand() -> None:
     train = np.array([[100.0, 10.0], [120.0, 10.0]])
@@ -52,9 +28,11 @@ def test_the_scaled_manhattan_distance_is_the_one_worked_out_by_hand() -> None:
     assert manhattan_scores(train, np.array([[115.0, 12.0]])).tolist() == [-(0.5 + 2.0)]
     assert manhattan_scores(train, np.array([[115.0, 12.0]]), 4.0).tolist() == [-(0.5 + 0.5)]
 
+
 def test_the_manhattan_detector_sees_hold_press_press_and_release_press_times() -> None:
     press, release = np.array([[0, 100, 250]]), np.array([[80, 190, 300]])
     assert raw_timings(press, release).tolist() == [[80, 90, 50, 100, 150, 20, 60]]
+
 
 def test_the_manhattan_baseline_names_the_user_whose_detector_is_nearest() -> None:
     sample = generated(5, 8)
@@ -68,6 +46,7 @@ def test_the_manhattan_baseline_names_the_user_whose_detector_is_nearest() -> No
     assert answers.scores[:, 3] == pytest.approx(expected)
     assert (answers.named == answers.scores.argmax(axis=1)).all()
 
+
 @pytest.mark.parametrize('name', ['SVM', 'RF', 'XGB'])
 def test_baselines_of_eight_features_answer_as_the_models_do(named: Learned, name: str) -> None:
     folds = repetition_folds(named.typings.users)[:2]
@@ -76,6 +55,7 @@ def test_baselines_of_eight_features_answer_as_the_models_do(named: Learned, nam
         model = TABLE[name].unfitted().fit(named.X[train], named.y[train])
         assert np.array_equal(answers.named, model.predict(named.X[test]))
         assert np.array_equal(answers.scores, TABLE[name].scores(model, named.X[test]))
+
 
 def test_a_recognizer_is_asked_only_about_typings_it_was_not_given() -> None:
     sample = generated(4, 6)
@@ -99,6 +79,7 @@ def test_a_recognizer_is_asked_only_about_typings_it_was_not_given() -> None:
     assert set().union(*(test for _, test in seen)) == set(keys)
     assert len(answers.y) == 24
 
+
 def test_two_typings_are_answered_together_by_their_mean_score() -> None:
     sample = generated(10, 8)
     train, test = first_and_last(sample.y)
@@ -106,6 +87,7 @@ def test_two_typings_are_answered_together_by_their_mean_score() -> None:
     assert len(two.y) == len(one.y) / 2 == 10
     assert two.scores == pytest.approx(one.scores.reshape(10, 2, 10).mean(axis=1))
     assert two.y.tolist() == list(range(10))
+
 
 def test_on_the_recorded_data_it_reaches_the_rates_it_is_known_for(real_typings: Typings) -> None:
     sample = sample_of(real_typings)
@@ -125,6 +107,7 @@ def test_on_the_recorded_data_it_reaches_the_rates_it_is_known_for(real_typings:
     assert strangers.auroc >= 0.8
     assert strangers.false_acceptance_rate == pytest.approx(0.01, abs=0.005)
 
+
 def test_held_out_ranks_of_the_svm_agree_with_predict_fold_by_fold(named: Learned) -> None:
     folds = repetition_folds(named.typings.users)
     answers = held_out_answers(RECOGNIZERS['SVM'], sample_of(named.typings), folds)
@@ -134,6 +117,7 @@ def test_held_out_ranks_of_the_svm_agree_with_predict_fold_by_fold(named: Learne
         model = type(named.estimators['SVM'])().fit(named.X[train], named.y[train])
         right = model.predict(named.X[test]) == named.y[test]
         assert ((fold == 1) == right).all()
+
 
 def test_on_the_recorded_data_the_svm_names_one_new_typing_in_eight(real_typings: Typings) -> None:
     folds = repetition_folds(real_typings.users)

@@ -32,7 +32,7 @@ export function compileCheck(schema: object, name: string): (document: unknown) 
 
 /** Say in a sentence which field is at fault and why, without its value. */
 export function describe(
-  { keyword, instancePath, params, message, schema }: ErrorObject,
+  { keyword, instancePath, params, message, schema, parentSchema }: ErrorObject,
   part: string
 ): string {
   const field = toField(part, instancePath)
@@ -45,6 +45,10 @@ export function describe(
       return `${field} must be one of ${params.allowedValues.join(', ')}`
     case 'type':
       return `${field} must be ${TYPES[String(schema)] ?? `of type ${schema}`}`
+    case 'minItems':
+      return `${field} needs at least ${count(params.limit, parentSchema?.items)}`
+    case 'maxItems':
+      return `${field} takes at most ${count(params.limit, parentSchema?.items)}`
     case 'minimum':
     case 'maximum':
       if (Math.abs(params.limit) > Number.MAX_SAFE_INTEGER) return `${field} must fit a float32`
@@ -52,6 +56,12 @@ export function describe(
     default:
       return `${field} ${message}`
   }
+}
+
+/** So many items of a list, by what the list is of. */
+function count(limit: number, of?: { title?: string }): string {
+  const noun = of?.title === 'Typing' ? 'typing' : 'item'
+  return limit === 1 ? `one ${noun}` : `${limit} ${noun}s`
 }
 
 const TYPES: Record<string, string> = {

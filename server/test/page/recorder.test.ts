@@ -1,57 +1,13 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
-import { transform } from 'esbuild'
-import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { withoutBrowser } from '../../../scripts/lib/browser.ts'
-import { ROOT } from '../../../scripts/lib/processes.ts'
-import { buildApp } from '../../src/app.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
-import { openBrowser, openPage, type Typist } from './browser.ts'
+import { openRecorderPage, startRecorderPage } from './recorder-page.ts'
 
-const app = await buildApp({ models: new Promise(() => {}) })
+const { app, url } = await startRecorderPage()
 t.teardown(() => app.close())
 
-/** Somebody's page: the recorder on a field, what it calls kept in `calls`, and key events as any listener sees them. */
-app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
-  reply.type('text/html').send(`<!doctype html><meta charset="utf-8">
-    <form action="/left"><input id="field"></form><input id="other" value="quiet"><p>quiet</p>
-    <script type="module">
-      import { record } from './recorder.js'
-      window.calls = []
-      window.submitted = 0
-      addEventListener('submit', (event) => {
-        event.preventDefault()
-        submitted++
-      })
-      window.seen = []
-      for (const type of ['keydown', 'keyup']) {
-        addEventListener(type, ({ key, timeStamp }) => seen.push({ type, key, timeStamp }), true)
-      }
-      record(document.querySelector('#field'), {
-        string: ${JSON.stringify(request.query.string)},
-        onTyping: (typing) => calls.push({ typing }),
-        onRefusal: (refusal) => calls.push(refusal)
-      })
-      document.querySelector('#field').focus()
-      window.isReady = true
-    </script>`)
-)
-const url = await app.listen({ host: '127.0.0.1', port: 0 })
-
-type Call = { typing: Typing } | { reason: string; message: string }
-
 t.test('in a browser', { skip: withoutBrowser }, async (t) => {
-  const browser = await openBrowser(t)
-
-  const typist = await openPage(browser, `${url}/somebody?string=none`)
-
-  const open = async (string: string): Promise<Typist & { calls: () => Promise<Call[]> }> => {
-    await typist.page.goto(`${url}/somebody?string=${encodeURIComponent(string)}`)
-    await typist.page.waitForFunction('window.isReady')
-    return { ...typist, calls: () => typist.page.evaluate('calls') }
-  }
+  const { open } = await openRecorderPage(t, url)
 
   /** The timer counts in 0.1 ms, and each of two times is rounded to whole ms. */
   const near = (t: Test, found: Typing, expected: Typing, message: string) => {
@@ -163,34 +119,6 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     t.match(await calls(), [{ typing: { Press: { length: 4 } } }])
   })
 
-  for (const [what, string, key, reason] of [
-    ['the next key with Caps Lock on', 'quiet', 'Q', 'caps-lock'],
-    ['another key with Caps Lock on', 'quiet', 'X', 'wrong-key'],
-    ['Caps Lock on, where a capital is next', 'Quiet', 'q', 'caps-lock']
-  ] as const) {
-    await t.test(`refused as ${reason}: ${what}`, async (t) => {
-      const { page, send, pause, calls } = await open(string)
-      // Neither Playwright nor the protocol can turn it on.
-      await page.evaluate("KeyboardEvent.prototype.getModifierState = (name) => name === 'CapsLock'")
-      pause()
-      await send('down', key, 0)
-      t.match(await calls(), [{ reason }])
-    })
-  }
-
-  for (const when of ['before the first key', 'midway']) {
-    await t.test(`an event without a key, as programs that fill forms send, ${when}`, async (t) => {
-      const { page, send, pause, calls, faults } = await open('quiet')
-      pause()
-      if (when === 'midway') await send('down', 'q', 0)
-      await page.evaluate(
-        "for (const type of ['keydown', 'keyup']) field.dispatchEvent(new Event(type, { bubbles: true }))"
-      )
-      t.match(await calls(), [{ reason: 'untrusted' }])
-      t.same(faults, [])
-    })
-  }
-
   await t.test('one typing follows another, each from its own first press', async (t) => {
     const { type, calls } = await open('ab')
     await type('ab', { Press: [0, 100], Release: [50, 160] })
@@ -199,145 +127,6 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     t.equal(all.length, 2)
     near(t, all[1]!.typing, { Press: [0, 200], Release: [70, 290] }, 'the second')
   })
-
-  const refusals: [what: string, reason: string, act: (typist: Typist) => Promise<unknown>][] = [
-    ['another key', 'wrong-key', ({ send }) => send('down', 'x', 200)],
-    ['a capital', 'wrong-key', ({ send }) => send('down', 'U', 200)],
-    ['Caps Lock', 'shortcut', ({ page }) => page.keyboard.press('CapsLock')],
-    ['Backspace', 'edited', ({ page }) => page.keyboard.press('Backspace')],
-    ['Delete', 'edited', ({ page }) => page.keyboard.press('Delete')],
-    ['text that no key typed', 'edited', ({ page }) => page.keyboard.insertText('uiet')],
-    [
-      'a key held until it repeats',
-      'key-repeat',
-      ({ page }) => page.keyboard.down('u').then(() => page.keyboard.down('u'))
-    ],
-    ['Ctrl', 'shortcut', ({ page }) => page.keyboard.press('Control')],
-    ['a letter with Alt', 'shortcut', ({ page }) => page.keyboard.press('Alt+u')],
-    ['an arrow key', 'shortcut', ({ page }) => page.keyboard.press('ArrowLeft')],
-    [
-      'a dropped text',
-      'pasted',
-      ({ page }) => page.evaluate("field.dispatchEvent(new DragEvent('drop', { cancelable: true }))")
-    ],
-    [
-      'a composed character',
-      'composition',
-      ({ cdp }) => cdp.send('Input.imeSetComposition', { text: 'ü', selectionStart: 1, selectionEnd: 1 })
-    ],
-    [
-      'a dead key',
-      'composition',
-      ({ cdp }) => cdp.send('Input.dispatchKeyEvent', { type: 'rawKeyDown', key: 'Dead', code: 'Equal' })
-    ],
-    ['another field', 'focus-lost', ({ page }) => page.focus('#other')],
-    ['Tab', 'focus-lost', ({ page }) => page.keyboard.press('Tab')],
-    [
-      'a page that is hidden',
-      'focus-lost',
-      ({ page }) =>
-        page.evaluate(
-          "Object.defineProperty(document, 'hidden', { value: true }); document.dispatchEvent(new Event('visibilitychange'))"
-        )
-    ],
-    [
-      'a key that a program presses',
-      'untrusted',
-      ({ page }) =>
-        page.evaluate(
-          "field.dispatchEvent(new KeyboardEvent('keydown', { key: 'u', code: 'KeyU', bubbles: true }))"
-        )
-    ],
-    [
-      'a release that a program makes',
-      'untrusted',
-      ({ page }) =>
-        page.evaluate(
-          "field.dispatchEvent(new KeyboardEvent('keyup', { key: 'q', code: 'KeyQ', bubbles: true }))"
-        )
-    ],
-    [
-      'a touch keyboard that names no key',
-      'no-key-times',
-      ({ cdp }) =>
-        cdp.send('Input.dispatchKeyEvent', {
-          type: 'rawKeyDown',
-          key: 'Unidentified',
-          windowsVirtualKeyCode: 229
-        })
-    ],
-    [
-      'a touch keyboard that names no place of a key',
-      'no-key-times',
-      ({ cdp }) => cdp.send('Input.dispatchKeyEvent', { type: 'keyDown', key: 'u', text: 'u' })
-    ]
-  ]
-  for (const [what, reason, act] of refusals) {
-    await t.test(`refused midway as ${reason}: ${what}`, async (t) => {
-      const typist = await open('quiet')
-      typist.pause()
-      await typist.send('down', 'q', 0)
-      await act(typist)
-      const calls = await typist.calls()
-      t.match(calls, [{ reason, message: /^[A-Z].*\.$/ }])
-      t.equal(calls.length, 1, 'called once')
-      t.equal(await typist.page.inputValue('#field'), '')
-    })
-  }
-
-  await t.test('refused as pasted: the string from the clipboard, with nothing typed before', async (t) => {
-    const { page, calls } = await open('quiet')
-    await page.focus('#other')
-    await page.keyboard.press('Control+a')
-    await page.keyboard.press('Control+c')
-    await page.focus('#field')
-    await page.keyboard.press('Control+v')
-    t.match(await calls(), [{ reason: 'pasted' }])
-    t.equal(await page.inputValue('#field'), '')
-  })
-
-  await t.test('refused as no-key-times: keys that were never held', async (t) => {
-    const { type, calls } = await open('ab')
-    await type('ab', { Press: [0, 100], Release: [0, 101] })
-    t.match(await calls(), [{ reason: 'no-key-times' }])
-  })
-
-  await t.test('refused as shortcut: Shift where the string needs none', async (t) => {
-    const { page, send, pause, calls } = await open('quiet')
-    pause()
-    await send('down', 'q', 0)
-    await page.keyboard.down('Shift')
-    t.match(await calls(), [{ reason: 'shortcut' }])
-  })
-
-  await t.test('refused as wrong-key: a key too many before the last one is up', async (t) => {
-    const { send, pause, calls } = await open('ab')
-    pause()
-    for (const [i, character] of [...'abc'].entries()) await send('down', character, 100 * i)
-    t.match(await calls(), [{ reason: 'wrong-key' }])
-  })
-
-  await t.test(
-    'the rest of a refused typing is dropped, and after a pause the next is recorded',
-    async (t) => {
-      const { page, send, pause, type, calls } = await open('ab')
-      pause()
-      await send('down', 'a', 0)
-      await send('up', 'a', 50)
-      for (const at of [100, 300, 500]) {
-        await send('down', 'x', at)
-        await send('up', 'x', at + 60)
-      }
-      await send('down', 'a', 700)
-      await send('down', 'b', 800)
-      t.equal(await page.inputValue('#field'), '')
-      await send('up', 'a', 850)
-      await send('up', 'b', 900)
-      t.equal((await calls()).length, 1)
-      await type('ab', { Press: [0, 100], Release: [50, 160] })
-      t.match(await calls(), [{ reason: 'wrong-key' }, { typing: { Press: [0, 100] } }])
-    }
-  )
 
   await t.test('Tab, arrows and shortcuts before the first key refuse nothing', async (t) => {
     const { page, type, calls } = await open('ab')
@@ -349,47 +138,4 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     await type('ab', { Press: [0, 100], Release: [50, 160] })
     t.match(await calls(), [{ typing: {} }])
   })
-
-  await t.test('the example in docs/recorder.md works in another’s page', async (t) => {
-    const [, example] = /```html\n(.*?)```/s.exec(await readFile(join(ROOT, 'docs', 'recorder.md'), 'utf8'))!
-    const [, backEnd] = /```js\n(.*?)```/s.exec(await readFile(join(ROOT, 'docs', 'recorder.md'), 'utf8'))!
-    t.match(backEnd, '/verify', 'its own back end asks the service')
-    const other = Fastify()
-    t.teardown(() => other.close())
-    const recorder = (await app.inject('/recorder.js')).body
-    other.get('/', (_request, reply) => reply.type('text/html').send(example))
-    other.get('/recorder.js', (_request, reply) => reply.type('text/javascript').send(recorder))
-    const asked: unknown[] = []
-    other.post('/log-in', (request) => {
-      asked.push(request.body)
-      return { Match: true }
-    })
-    const address = await other.listen({ host: '127.0.0.1', port: 0 })
-    const { page, type, faults } = await openPage(browser, address)
-    await page.fill('[name=user]', 'ana')
-    await page.focus('#string')
-    const keys = [...'quiet morning'].map((_, i) => i)
-    await type('quiet morning', { Press: keys.map((i) => 150 * i), Release: keys.map((i) => 150 * i + 90) })
-    await page.waitForFunction("document.querySelector('output').textContent.includes('Welcome')")
-    t.match(asked, [{ UserID: 'ana', Typings: [{ Press: { length: 13 }, Release: { length: 13 } }] }])
-    t.same(faults, [])
-  })
-})
-
-t.test('the recorder is one module without imports, and its types beside it', async (t) => {
-  const script = await app.inject('/recorder.js')
-  t.match(script.headers['content-type'], /^(?:text|application)\/javascript/)
-  t.notMatch(script.body, /\bimport\b.*from/)
-  const types = await app.inject('/recorder.d.ts')
-  t.match(
-    types.body,
-    /export declare function record\(input: HTMLInputElement, options: RecorderOptions\): Recorder/
-  )
-})
-
-t.test('the recorder is smaller than 4 kB, minified and compressed', async (t) => {
-  const { code } = await transform((await app.inject('/recorder.js')).body, { minify: true, format: 'esm' })
-  const bytes = gzipSync(code, { level: 9 }).length
-  t.comment(`${bytes} bytes`)
-  t.ok(bytes > 500 && bytes < 4096, `${bytes} bytes`)
 })

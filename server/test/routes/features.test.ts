@@ -38,13 +38,13 @@ t.test('times from any clock give the same features', async (t) => {
 t.test('an invalid typing is refused with the time at fault', async (t) => {
   const ok = { Press: [0, 100], Release: [50, 150] }
   const refusals: [what: string, body: string | object, message: string | RegExp][] = [
-    ['unequal lengths', { ...ok, Release: [50] }, 'body.Release must NOT have fewer than 2 items'],
+    ['unequal lengths', { ...ok, Release: [50] }, 'body.Release needs at least 2 items'],
     [
       'one release too many',
       { ...ok, Release: [50, 150, 200] },
       'body.Release has 3 times and body.Press 2; each press needs its release'
     ],
-    ['a single key', { Press: [0], Release: [50] }, 'body.Press must NOT have fewer than 2 items'],
+    ['a single key', { Press: [0], Release: [50] }, 'body.Press needs at least 2 items'],
     ['release before press', { ...ok, Release: [50, 99] }, 'body.Release[1] 99 is before its press, 100'],
     [
       'presses out of order',

@@ -111,8 +111,8 @@ t.test('bad input is refused with the field and the reason', async (t) => {
   const shorter = { Press: good.Press.slice(1), Release: good.Release.slice(1) }
   const late = { ...good, Press: [...good.Press.slice(0, -1), 9_999_999] }
   const refusals: [what: string, body: string | object, message: string | RegExp][] = [
-    ['no typing', { Typings: [] }, 'body.Typings must NOT have fewer than 1 items'],
-    ['eleven typings', { Typings: Array(11).fill(good) }, 'body.Typings must NOT have more than 10 items'],
+    ['no typing', { Typings: [] }, 'body.Typings needs at least one typing'],
+    ['eleven typings', { Typings: Array(11).fill(good) }, 'body.Typings takes at most 10 typings'],
     ['missing', {}, /^body\.(Typings|UserID) is missing$/],
     ['null', { Typings: null }, 'body.Typings must be an array'],
     ['a typing alone', good, /is (missing|not a known field)$/],

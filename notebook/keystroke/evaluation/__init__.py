@@ -1,0 +1,1 @@
+"""How good recognition is, on typings that nothing was fitted on."""

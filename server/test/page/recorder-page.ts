@@ -1,0 +1,53 @@
+/** Somebody's page with the recorder on a field, for the tests of the recorder. */
+import type { Test } from 'tap'
+import { buildApp } from '../../src/app.ts'
+import type { Typing } from '../../src/schemas/typing.ts'
+import { openBrowser, openPage, type Typist } from './browser.ts'
+
+/** What the recorder called its page with. */
+export type Call = { typing: Typing } | { reason: string; message: string }
+
+/** The service, and a page of somebody's that keeps what the recorder calls in `calls`, and key events as any listener sees them. */
+export async function startRecorderPage() {
+  const app = await buildApp({ models: new Promise(() => {}) })
+
+  app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
+    reply.type('text/html').send(`<!doctype html><meta charset="utf-8">
+    <form action="/left"><input id="field"></form><input id="other" value="quiet"><p>quiet</p>
+    <script type="module">
+      import { record } from './recorder.js'
+      window.calls = []
+      window.submitted = 0
+      addEventListener('submit', (event) => {
+        event.preventDefault()
+        submitted++
+      })
+      window.seen = []
+      for (const type of ['keydown', 'keyup']) {
+        addEventListener(type, ({ key, timeStamp }) => seen.push({ type, key, timeStamp }), true)
+      }
+      record(document.querySelector('#field'), {
+        string: ${JSON.stringify(request.query.string)},
+        onTyping: (typing) => calls.push({ typing }),
+        onRefusal: (refusal) => calls.push(refusal)
+      })
+      document.querySelector('#field').focus()
+      window.isReady = true
+    </script>`)
+  )
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  return { app, url }
+}
+
+/** Open the page with a string to type, in one browser. */
+export async function openRecorderPage(t: Test, url: string) {
+  const browser = await openBrowser(t)
+  const typist = await openPage(browser, `${url}/somebody?string=none`)
+
+  const open = async (string: string): Promise<Typist & { calls: () => Promise<Call[]> }> => {
+    await typist.page.goto(`${url}/somebody?string=${encodeURIComponent(string)}`)
+    await typist.page.waitForFunction('window.isReady')
+    return { ...typist, calls: () => typist.page.evaluate('calls') }
+  }
+  return { browser, open }
+}
