@@ -13,8 +13,9 @@ t.test('the page and all that it names are served without a key', async (t) => {
   const scripts = named.filter((file) => file.endsWith('.js'))
   for (const file of scripts) {
     const { body } = await app.inject(`/${file}`)
-    for (const [, imported] of body.matchAll(/from ["']\.\/([^"']+)["']/g)) {
-      if (!scripts.includes(imported!)) scripts.push(imported!)
+    for (const [, imported] of body.matchAll(/from ["'](\.{1,2}\/[^"']+)["']/g)) {
+      const path = new URL(imported!, `http://page/${file}`).pathname.slice(1)
+      if (!scripts.includes(path)) scripts.push(path)
     }
   }
   t.ok(scripts.includes('recorder.js'), 'the recorder is what the page itself uses')
