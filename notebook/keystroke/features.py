@@ -1,14 +1,18 @@
 """The four timing series of a typing and the 8 features made of them.
 
-The server computes the same in ``server/src/features.ts``; both are held to the same numbers.
+``server/src/typings/features.ts`` computes the same; tests hold both to the same numbers.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 SERIES = ('HT', 'PPT', 'RRT', 'RPT')
-FEATURES = tuple(f'{series}.{statistic}' for series in SERIES for statistic in ('Mean', 'STD'))
+STATISTICS = ('Mean', 'STD')
+FEATURES = tuple(f'{series}.{statistic}' for series in SERIES for statistic in STATISTICS)
 """Order of the columns, here and in the ONNX models' input."""
+
+DDOF = 1
+"""Of the standard deviation: the sample one, division by n - 1."""
 
 
 def timing_series(
@@ -41,7 +45,7 @@ def timing_series(
 
 
 def compute_features(press: NDArray[np.int64], release: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Compute mean and sample standard deviation (ddof = 1) of each timing series.
+    """Compute mean and sample standard deviation (``DDOF`` = 1) of each timing series.
 
     A string of two keys has one PPT, one RRT and one RPT, which have no sample standard
     deviation: their STD is 0.
@@ -60,7 +64,7 @@ def compute_features(press: NDArray[np.int64], release: NDArray[np.int64]) -> ND
     for values in timing_series(press, release).values():
         columns.append(values.mean(axis=1))
         single = values.shape[1] == 1
-        columns.append(np.zeros(len(values)) if single else values.std(axis=1, ddof=1))
+        columns.append(np.zeros(len(values)) if single else values.std(axis=1, ddof=DDOF))
     return np.column_stack(columns)
 
 

@@ -14,7 +14,7 @@ from keystroke.features import FEATURES, timing_series
 
 BLUE, ORANGE, GREEN, RED, GRAY = '#2563a8', '#d97706', '#2f855a', '#c02942', '#8a8f98'
 PURPLE, DARK_RED = '#7048a8', '#7a1a2b'
-MODEL_COLORS = {
+_MODEL_COLORS = {
     'SVM': BLUE,
     'RF': GREEN,
     'XGB': ORANGE,
@@ -22,6 +22,11 @@ MODEL_COLORS = {
     TWO_TYPINGS: DARK_RED,
     MANHATTAN: PURPLE,
 }
+
+
+def color_of(name: str) -> str:
+    """Return the color of a recognizer in every figure; gray for one without its own."""
+    return _MODEL_COLORS.get(name, GRAY)
 
 
 def use_style() -> None:
@@ -167,7 +172,7 @@ def rank_curves(ranks: dict[str, NDArray[np.int64]], users: int, most: int = 20)
     figure, axes = plt.subplots(figsize=(7, 3.6))
     for name, values in ranks.items():
         share = (values[:, None] <= k).mean(axis=0)
-        axes.plot(k, share, marker='o', ms=3.5, color=MODEL_COLORS[name], label=name)
+        axes.plot(k, share, marker='o', ms=3.5, color=color_of(name), label=name)
     axes.plot(k, k / users, color=GRAY, ls='--', label='chance')
     # Beside the axes: curves of good models would run through a legend.
     figure.legend(ncols=3, loc='outside lower center')
@@ -194,7 +199,7 @@ def training_against_held_out(rates: dict[str, dict[str, float]]) -> Figure:
         # The first protocol is training accuracy: hollow, for it says nothing about new typings.
         memory = i == 0
         for j, name in enumerate(rates):
-            x, rate, color = j + i * width, rates[name][protocol], MODEL_COLORS[name]
+            x, rate, color = j + i * width, rates[name][protocol], color_of(name)
             axes.bar(
                 x,
                 rate,
@@ -232,7 +237,7 @@ def detection_error_curves(
         axes.plot(
             norm.ppf(np.clip(far, low / 10, 1 - low)),
             norm.ppf(np.clip(frr, low / 10, 1 - low)),
-            color=MODEL_COLORS[name],
+            color=color_of(name),
             label=name,
         )
     ends = norm.ppf([low, high])
@@ -264,7 +269,7 @@ def reliability_diagram(found: dict[str, Reliability]) -> Figure:
     axes.plot([0, 1], [0, 1], color=GRAY, ls='--', lw=1)
     for name, bins in found.items():
         filled = bins.share > 0
-        color = MODEL_COLORS[name]
+        color = color_of(name)
         axes.plot(bins.confidence[filled], bins.accuracy[filled], color=color, lw=1, alpha=0.6)
         axes.scatter(
             bins.confidence[filled],

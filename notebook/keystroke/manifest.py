@@ -20,7 +20,7 @@ import onnx
 
 from keystroke.csv_format import UserID
 from keystroke.data import Typings
-from keystroke.features import FEATURES
+from keystroke.features import DDOF, FEATURES
 from keystroke.graphs.parity import Parity
 from keystroke.models.table import MODELS, Inputs, library, parameters
 from keystroke.models.typing_model import TypingModel
@@ -152,7 +152,7 @@ def describe(
             'keys': typings.keys,
             'string': typings.string,
         },
-        'features': {'names': list(FEATURES), 'unit': 'ms', 'ddof': 1},
+        'features': {'names': list(FEATURES), 'unit': 'ms', 'ddof': DDOF},
         'classes': classes,
         'models': dict(entries),
     }

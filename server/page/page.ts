@@ -43,11 +43,12 @@ try {
   for (const place of document.querySelectorAll('[data-served]')) place.textContent = describeServed(card)
   new RecognizeView(service, card)
   new RecordView(card.dataset.string)
+  showBatch(service, card)
   showCard(card)
 } catch (error) {
   const failure = byId('failure', HTMLElement)
   failure.hidden = false
   failure.textContent = `${(error as Error).message} Reload the page to try again.`
   new RecordView(null)
+  showBatch(service)
 }
-showBatch(service)

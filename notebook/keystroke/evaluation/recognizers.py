@@ -93,12 +93,12 @@ def _typing_answers(model: TypingModel, test: Sample, together: int) -> Answers:
 
 
 def eight_features(name: str) -> Recognizer:
-    """Ask one of the three models of the 8 features.
+    """Ask one of the classifiers, which read the 8 features.
 
     Parameters
     ----------
-    name : {'SVM', 'RF', 'XGB'}
-        SVM has no probabilities; its one-versus-rest values are taken for claims.
+    name : str
+        Of ``CLASSIFIERS``. Scores that are not probabilities are used as claims all the same.
     """
 
     def recognizer(train: Sample, test: Sample) -> Answers:
@@ -106,7 +106,7 @@ def eight_features(name: str) -> Recognizer:
         X = model_inputs(test.press, test.release)['features']
         found = MODELS[name].scores(model, X)
         named = np.asarray(model.predict(X), dtype=np.int64)
-        return Answers(test.y, found, found, named, None if name == 'SVM' else found)
+        return Answers(test.y, found, found, named, found if MODELS[name].probabilities else None)
 
     return recognizer
 

@@ -2,18 +2,28 @@ import { stringify } from '../lib/csv.ts'
 import { byId, find, html, table } from '../lib/dom.ts'
 import { download } from '../lib/download.ts'
 import { percent } from '../lib/format.ts'
+import { classifiersOf, labelOf } from '../lib/models.ts'
 import { askPieces } from '../lib/pieces.ts'
-import type { ClassifierName, Service } from '../lib/service.ts'
+import type { Card, ClassifierName, Service } from '../lib/service.ts'
 
 /** Rows that are shown; all of them are in the download. */
 const SHOWN = 100
 
-/** The view that asks about a file of typings. */
-export function showBatch(service: Service): void {
+/**
+ * The view that asks about a file of typings.
+ *
+ * @param card - of what is served; without it the form has the challenge's models
+ */
+export function showBatch(service: Service, card?: Card): void {
   const form = byId('batch-form', HTMLFormElement)
   const drop = byId('drop', HTMLElement)
   const file = find(drop, 'input', HTMLInputElement)
   const model = find(form, 'select', HTMLSelectElement)
+  if (card) {
+    const options = classifiersOf(card).map((name) => html('option', { value: name }, labelOf(name)))
+    model.replaceChildren(...options)
+    model.value = 'RF'
+  }
   const fault = byId('batch-fault', HTMLElement)
   const status = byId('batch-status', HTMLElement)
   const progress = byId('batch-progress', HTMLProgressElement)

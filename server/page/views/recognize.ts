@@ -1,14 +1,13 @@
 import { byId, find, html } from '../lib/dom.ts'
 import { number, percent } from '../lib/format.ts'
-import type { Card, ClassifierName, Identification, Prediction, Service, UserID } from '../lib/service.ts'
+import { classifiersOf, hasProbabilities, labelOf } from '../lib/models.ts'
+import type { Card, Identification, Prediction, Service, UserID } from '../lib/service.ts'
 import { candidate } from '../parts/candidate.ts'
 import { TypingField } from '../parts/typing-field.ts'
 import type { Typing } from '../recorder.ts'
 
 /** As many as the service reads together. */
 const TYPINGS_MAX = 10
-
-const NAMES: Record<ClassifierName, string> = { SVM: 'SVM', RF: 'Random forest', XGB: 'Boosted trees' }
 
 import { showScale, showVerdict } from '../parts/verdict.ts'
 /** The view that tells who typed. */
@@ -73,10 +72,9 @@ export class RecognizeView {
     this.#field.say('Clean. Asking the models …')
     try {
       const features = await this.#service.computeFeatures(typing)
-      const names = Object.keys(NAMES) as ClassifierName[]
       const [identification, ...predictions] = await Promise.all([
         this.#service.identify(this.#typings),
-        ...names.map((model) => this.#service.predict(model, features))
+        ...classifiersOf(this.#card).map((model) => this.#service.predict(model, features))
       ])
       if (turn !== this.#asked) return
       this.#idType = typeof identification.UserID as 'number' | 'string'
@@ -122,25 +120,25 @@ export class RecognizeView {
 
   #drawPrediction({ Model, UserID, Candidates = [] }: Prediction): HTMLElement {
     const { rank1 } = this.#card.models[Model].metrics.leaveOneRepetitionOut
+    const areProbabilities = hasProbabilities(this.#card, Model)
     return html(
       'div',
       { class: 'model' },
-      html('h3', {}, NAMES[Model]),
+      html('h3', {}, labelOf(Model)),
       html('p', { class: 'named' }, `${UserID}`),
       html(
         'ol',
         { class: 'candidates' },
         ...Candidates.map(({ UserID, Score }) =>
-          // The support vector machine's scores are not shares of a whole.
-          Model === 'SVM'
-            ? candidate(UserID, undefined, number(Score, 1))
-            : candidate(UserID, Score, percent(Score))
+          areProbabilities
+            ? candidate(UserID, Score, percent(Score))
+            : candidate(UserID, undefined, number(Score, 1))
         )
       ),
       html('p', { class: 'hint' }, `${percent(rank1)} of typings left out named right`),
-      ...(Model === 'SVM'
-        ? [html('p', { class: 'hint' }, 'Scores are decision values, not probabilities')]
-        : [])
+      ...(areProbabilities
+        ? []
+        : [html('p', { class: 'hint' }, 'Scores are decision values, not probabilities')])
     )
   }
 

@@ -34,8 +34,11 @@ export const EXAMPLE_FEATURES = {
   RPT: { Mean: 132.56, STD: 47.12 }
 }
 
+/** What each timing is summed up by, in the order of the models' input. */
+export const STATISTICS = ['Mean', 'STD'] as const
+
 /** Columns of what the classifiers read, in their order. */
-export const FEATURE_NAMES = SERIES.flatMap((series) => [`${series}.Mean`, `${series}.STD`])
+export const FEATURE_NAMES = SERIES.flatMap((series) => STATISTICS.map((of) => `${series}.${of}`))
 
 /** The 8 features of a typing. */
 export const FeaturesSchema = Type.Object(FEATURES, {

@@ -1,17 +1,18 @@
 /** Rows of numbers, as the models read them, and the objects of the API; every conversion between them. */
-import { type Features, SERIES } from '../schemas/features.ts'
+import { type Features, SERIES, STATISTICS } from '../schemas/features.ts'
 import type { Typing } from '../schemas/typing.ts'
 
 /** The 8 features in the order of `FEATURE_NAMES`. */
 export function fromFeatures(features: Features): number[] {
   const row: number[] = []
-  for (const series of SERIES) row.push(features[series].Mean, features[series].STD)
+  for (const series of SERIES) for (const of of STATISTICS) row.push(features[series][of])
   return row
 }
 
 /** The opposite of `fromFeatures`. */
 export function toFeatures(row: ArrayLike<number>): Features {
-  const entries = SERIES.map((series, i) => [series, { Mean: row[2 * i]!, STD: row[2 * i + 1]! }])
+  const statistics = (i: number) => STATISTICS.map((of, j) => [of, row[STATISTICS.length * i + j]!])
+  const entries = SERIES.map((series, i) => [series, Object.fromEntries(statistics(i))])
   return Object.fromEntries(entries) as Features
 }
 

@@ -1,0 +1,17 @@
+import type { Card, ClassifierName } from './service.ts'
+
+/** What people call the classifiers; others go by their names. */
+const LABELS: Partial<Record<string, string>> = { RF: 'Random forest', XGB: 'Boosted trees' }
+
+export const labelOf = (model: ClassifierName): string => LABELS[model] ?? model
+
+/** The models that read the 8 features. */
+export function classifiersOf({ models }: Card): ClassifierName[] {
+  const features = Object.entries(models).filter(([, { input }]) => input === 'features')
+  return features.map(([name]) => name as ClassifierName)
+}
+
+/** Whether a model's scores are probabilities. */
+export function hasProbabilities({ models }: Card, model: ClassifierName): boolean {
+  return models[model].metrics.leaveOneRepetitionOut.ECE !== undefined
+}
