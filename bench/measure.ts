@@ -68,12 +68,12 @@ export async function startServer({ name, command, env }: Server, port: number):
  * Load a server with real requests from the other core.
  *
  * @param folder - of requests.json
- * @param question - what autocannon.ts asks
+ * @param model - which one autocannon.ts asks
  */
 export async function load(
   { url, child }: Running,
   folder: string,
-  question: string,
+  model: string,
   connections: number,
   seconds: number
 ): Promise<Loaded> {
@@ -82,7 +82,7 @@ export async function load(
     ...tsx('speed/autocannon.ts'),
     url,
     folder,
-    question,
+    model,
     String(connections),
     String(seconds)
   ])

@@ -7,7 +7,7 @@ const notebook = { cwd: join(ROOT, 'notebook') }
 
 const checks: [what: string, command: string, args: string[], options?: { cwd: string }][] = [
   ['Biome: lint and format', nodeTool('biome'), ['check', ...(fix ? ['--write'] : [])]],
-  ['Prose: words to avoid', nodeTool('tsx'), ['scripts/prose.ts']],
+  ['Prose: words to avoid', nodeTool('tsx'), ['scripts/lib/prose.ts']],
   ['TypeScript: types', nodeTool('tsc'), ['--noEmit']],
   // Refers to the server's types, and a project that is referred to cannot be checked without its output.
   ['TypeScript: types of server/page/', nodeTool('tsc'), ['-b', 'server/page']],

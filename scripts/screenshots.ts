@@ -1,4 +1,4 @@
-/** `npm run screenshots`: the page on the sample's models, as the README shows it, into docs/images/. */
+/** `npm run screenshots`: the page on the sample's models, as the README shows it, into docs/screenshots/. */
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { oracle, prepareFixtures, readyApp, typing } from '../server/test/fixtures.ts'
@@ -34,7 +34,7 @@ try {
     await typist.page.locator('#recognize-field-input').waitFor()
     await show(typist)
     await typist.page.evaluate('scrollTo(0, 0)')
-    await typist.page.screenshot({ path: join(ROOT, 'docs', 'images', `${name}.png`) })
+    await typist.page.screenshot({ path: join(ROOT, 'docs', 'screenshots', `${name}.png`) })
   }
 } finally {
   await browser.close()

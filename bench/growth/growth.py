@@ -42,8 +42,8 @@ def prepare(users: int, folder: Path) -> None:
     }
     (folder / 'facts.json').write_text(json.dumps(facts))
     chosen = np.linspace(0, len(press) - 1, REQUESTS).astype(int)
-    typings = [{'Press': press[i].tolist(), 'Release': release[i].tolist()} for i in chosen]
-    (folder / 'requests.json').write_text(json.dumps({'features': [], 'typings': typings}))
+    times = as_times(press[chosen], release[chosen])
+    (folder / 'requests.json').write_text(json.dumps({'inputs': {'times': times.tolist()}}))
 
 
 def report(results: Path, folder: Path) -> None:

@@ -29,10 +29,10 @@ for (const users of USERS) {
   const lone: Loaded[] = []
   const busy: Loaded[] = []
   try {
-    await load(server, folder, 'identify', CONNECTIONS, 1)
+    await load(server, folder, 'typing', CONNECTIONS, 1)
     for (let round = 1; round <= ROUNDS; round++) {
-      lone.push(await load(server, folder, 'identify', 1, SECONDS))
-      busy.push(await load(server, folder, 'identify', CONNECTIONS, SECONDS))
+      lone.push(await load(server, folder, 'typing', 1, SECONDS))
+      busy.push(await load(server, folder, 'typing', CONNECTIONS, SECONDS))
       console.error(`${users} users: round ${round} of ${ROUNDS}`)
     }
   } finally {

@@ -1,30 +1,26 @@
-/** One bounded load, its result as JSON: node autocannon.ts URL FOLDER QUESTION CONNECTIONS SECONDS. */
+/** One bounded load, its result as JSON: node autocannon.ts URL FOLDER MODEL CONNECTIONS SECONDS. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
-import { toFeatures } from '../../server/src/typings/rows.ts'
+import { toRequest } from '../../server/src/models/golden.ts'
+import type { Input } from '../../server/src/schemas/manifest.ts'
 
-const [url, folder, question, connections, seconds] = process.argv.slice(2) as [
+const [url, folder, model, connections, seconds] = process.argv.slice(2) as [
   string,
   string,
   string,
   string,
   string
 ]
-const { features, typings } = JSON.parse(await readFile(join(folder, 'requests.json'), 'utf8')) as {
-  features: number[][]
-  typings: { Press: number[]; Release: number[] }[]
+const { inputs } = JSON.parse(await readFile(join(folder, 'requests.json'), 'utf8')) as {
+  inputs: Record<Input, number[][]>
 }
-const bodies =
-  question === 'identify'
-    ? typings.map((typing) => ({ Typings: [typing] }))
-    : features.map((row) => ({ Model: question, ...toFeatures(row) }))
-const requests = bodies.map((body) => ({
-  method: 'POST' as const,
-  path: question === 'identify' ? '/identify' : '/predict',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify(body)
-}))
+const input = model === 'typing' ? 'times' : 'features'
+const requests = inputs[input].map((row) => {
+  const { path, body } = toRequest(model, input, row)
+  const headers = { 'content-type': 'application/json' }
+  return { method: 'POST' as const, path, headers, body: JSON.stringify(body) }
+})
 
 const result = await autocannon({
   url,

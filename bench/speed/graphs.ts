@@ -13,8 +13,10 @@ const before = rss()
 const { InferenceSession, Tensor } = await import('onnxruntime-node')
 const [folder] = process.argv.slice(2) as [string]
 const manifest = await readManifest(join(folder, 'models'))
-const { features } = JSON.parse(await readFile(join(folder, 'requests.json'), 'utf8')) as {
-  features: number[][]
+const {
+  inputs: { features }
+} = JSON.parse(await readFile(join(folder, 'requests.json'), 'utf8')) as {
+  inputs: { features: number[][] }
 }
 
 const graphs: { model: string; export: string; rows: number; microseconds: number }[] = []

@@ -38,11 +38,7 @@ def main(csv: str, folder: Path) -> None:
         (folder / f'{name}.onnx').write_bytes(plain(name, estimator))
     rows = {
         'names': list(FEATURES),
-        'features': X.tolist(),
-        'typings': [
-            {'Press': press, 'Release': release}
-            for press, release in zip(typings.press.tolist(), typings.release.tolist(), strict=True)
-        ],
+        'inputs': {name: rows.tolist() for name, rows in inputs.items()},
         'users': labels,
         'classes': classes,
     }

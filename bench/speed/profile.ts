@@ -28,12 +28,12 @@ export interface Profiled {
  * Profile a Node.js server.
  *
  * @param folder - of requests.json and the compiled profiler.js
- * @param question - what autocannon.ts asks
+ * @param model - which one autocannon.ts asks
  */
 export async function profile(
   server: Server,
   folder: string,
-  question: string,
+  model: string,
   connections: number,
   port: number
 ): Promise<Profiled> {
@@ -43,8 +43,8 @@ export async function profile(
   const command = [node!, '--import', join(folder, 'profiler.js'), ...rest]
   const running = await startServer({ ...server, command }, port)
   try {
-    await load(running, folder, question, connections, 2)
-    const loaded = load(running, folder, question, connections, LOAD_SECONDS)
+    await load(running, folder, model, connections, 2)
+    const loaded = load(running, folder, model, connections, LOAD_SECONDS)
     await setTimeout(GENERATOR_STARTS)
     running.child.kill('SIGWINCH')
     await loaded

@@ -18,10 +18,10 @@ def main(results: Path, folder: Path) -> None:
     run = json.loads(results.read_text())
     table = pd.DataFrame(run['measures'])
     busy = table[table['connections'] == run['connections']]
-    medians = busy.groupby(['question', 'contestant']).median(numeric_only=True)
+    medians = busy.groupby(['model', 'contestant']).median(numeric_only=True)
     lone = (
         table[table['connections'] == 1]
-        .groupby(['question', 'contestant'])
+        .groupby(['model', 'contestant'])
         .median(numeric_only=True)
     )
     folder.mkdir(exist_ok=True)
@@ -30,12 +30,12 @@ def main(results: Path, folder: Path) -> None:
     print((folder / 'benchmark.md').read_text())
 
 
-def against(busy: pd.DataFrame, question: str, name: str, other: str) -> float:
+def against(busy: pd.DataFrame, model: str, name: str, other: str) -> float:
     """Divide requests per CPU-second round by round, and take the median.
 
     The machine's speed changes from round to round more than within one.
     """
-    by_round = busy[busy['question'] == question].pivot(
+    by_round = busy[busy['model'] == model].pivot(
         index='round', columns='contestant', values='perCpuSecond'
     )
     return float((by_round[name] / by_round[other]).median())
@@ -46,8 +46,8 @@ def markdown(
 ) -> str:
     """Lay the medians out as Markdown."""
     names = list(run['starts'])
-    questions = list(dict.fromkeys(busy['question']))
-    models = [question for question in questions if question != 'identify']
+    models = list(dict.fromkeys(busy['model']))
+    classifiers = [model for model in models if model != 'typing']
     lines = [
         '# Benchmark',
         '',
@@ -65,7 +65,7 @@ def markdown(
         '| model | of bare Fastify | × FastAPI + scikit-learn | × one run a request, plain |',
         '| --- | --- | --- | --- |',
     ]
-    for model in models:
+    for model in classifiers:
         floor, sklearn, plain = (
             against(busy, model, OWN, other) for other in (FLOOR, SKLEARN, PLAIN)
         )
@@ -73,7 +73,7 @@ def markdown(
     lines += [
         '',
         'Medians of the ratios of each round. `POST /identify`, by the typing model, against the '
-        f'bare Fastify server with its schemas: {against(busy, "identify", OWN, FLOOR):.2f}.',
+        f'bare Fastify server with its schemas: {against(busy, "typing", OWN, FLOOR):.2f}.',
     ]
     lines += [
         '',
@@ -83,11 +83,11 @@ def markdown(
         '| lone client, ms | RSS, MB |',
         '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ]
-    for question in questions:
-        for name in (name for name in names if (question, name) in medians.index):
-            row, alone = medians.loc[(question, name)], lone.loc[(question, name)]
+    for model in models:
+        for name in (name for name in names if (model, name) in medians.index):
+            row, alone = medians.loc[(model, name)], lone.loc[(model, name)]
             lines.append(
-                f'| {question} | {name} | {row["perSecond"]:,.0f} | {row["cpuMsPer1000"]:,.0f} '
+                f'| {model} | {name} | {row["perSecond"]:,.0f} | {row["cpuMsPer1000"]:,.0f} '
                 f'| {row["p50"]:.0f} | {row["p99"]:.0f} | {1000 / alone["perSecond"]:.2f} '
                 f'| {row["rssMb"]:.0f} |'
             )
@@ -188,7 +188,7 @@ def draw(run: dict[str, Any], busy: pd.DataFrame, path: Path) -> None:
     """Draw requests per CPU-second relative to the floor, one group of bars a model."""
     plt.rcParams.update({'svg.hashsalt': 'keystroke', 'svg.fonttype': 'none', 'font.size': 10})
     names = list(run['starts'])
-    models = [question for question in dict.fromkeys(busy['question']) if question != 'identify']
+    models = [model for model in dict.fromkeys(busy['model']) if model != 'typing']
     figure, axes = plt.subplots(figsize=(9, 4), layout='constrained')
     for i, name in enumerate(names):
         for j, model in enumerate(models):

@@ -10,6 +10,7 @@ import { build as bundle } from 'esbuild'
 import { build } from '../../scripts/build.ts'
 import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/lib/processes.ts'
 import { train } from '../../scripts/train.ts'
+import { MODEL_NAMES, type ModelName } from '../../server/src/schemas/manifest.ts'
 import { CLASSIFIER_NAMES, type ClassifierName } from '../../server/src/schemas/predict.ts'
 import { toFeatures } from '../../server/src/typings/rows.ts'
 import {
@@ -37,13 +38,9 @@ const LARGE_CSV_ROWS = 100_000
 const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'bench')
 const CSV = resolve(CALLED_FROM, process.argv[2] ?? join(ROOT, 'data', 'sample.csv'))
 
-/** What is asked: POST /predict of a model, or POST /identify, which only two of the servers know. */
-const QUESTIONS = [...CLASSIFIER_NAMES, 'identify'] as const
-type Question = (typeof QUESTIONS)[number]
-
 interface Measure extends Loaded {
   contestant: string
-  question: Question
+  model: ModelName
   round: number
   connections: number
 }
@@ -79,19 +76,19 @@ try {
     running.push({ ...contestant, ...(await startServer(contestant, PORT + i)) })
   await checkAnswers()
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const question of QUESTIONS) {
-      const asked = question === 'identify' ? running.slice(0, 2) : running
+    for (const model of MODEL_NAMES) {
+      // The typing model's POST /identify is known to two of the servers.
+      const asked = model === 'typing' ? running.slice(0, 2) : running
       // Another one begins each round, so that none always meets the machine in the same state.
       for (let i = 0; i < asked.length; i++) {
         const contestant = asked[(i + round) % asked.length]!
         const seconds = round === 0 ? WARM_UP_SECONDS : SECONDS
         for (const connections of [CONNECTIONS, 1]) {
-          const loaded = await load(contestant, WORK, question, connections, connections === 1 ? 1 : seconds)
-          if (round > 0)
-            measures.push({ ...loaded, contestant: contestant.name, question, round, connections })
+          const loaded = await load(contestant, WORK, model, connections, connections === 1 ? 1 : seconds)
+          if (round > 0) measures.push({ ...loaded, contestant: contestant.name, model, round, connections })
         }
       }
-      console.error(`${round === 0 ? 'warm-up' : `round ${round} of ${ROUNDS}`}: ${question}`)
+      console.error(`${round === 0 ? 'warm-up' : `round ${round} of ${ROUNDS}`}: ${model}`)
     }
   }
   for (const model of CLASSIFIER_NAMES) {
@@ -136,7 +133,8 @@ async function prepare(): Promise<void> {
 
 /** Everybody but the floor, which computes nothing, must name the same users on every row. */
 async function checkAnswers(): Promise<void> {
-  const { features, users } = JSON.parse(await readFile(join(WORK, 'requests.json'), 'utf8'))
+  const { inputs, users } = JSON.parse(await readFile(join(WORK, 'requests.json'), 'utf8'))
+  const features: number[][] = inputs.features
   for (const { name, url } of running.filter(({ name }) => name !== 'bare Fastify')) {
     for (const Model of CLASSIFIER_NAMES) {
       for (const [row, values] of features.entries()) {

@@ -89,7 +89,7 @@ export class Service extends Construct {
       internetFacing: true,
       securityGroup: network.loadBalancerGroup,
       dropInvalidHeaderFields: true,
-      // Shorter than the time the server keeps an idle connection open (Fastify's 72 s), so that the load
+      // Shorter than the time the server keeps an idle connection open (`idleTime` in server/src/http/limits.ts, 75 s), so that the load
       // balancer is the one that closes and never sends a request into a connection that just ended.
       idleTimeout: Duration.seconds(60)
     })

@@ -1,7 +1,7 @@
 /** Words that our prose, messages and comments avoid, with what to write; part of `npm run check`. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ROOT } from './lib/processes.ts'
+import { ROOT } from './processes.ts'
 
 /** As regular expressions on lines. `told` and the like are also avoided as names in code. */
 const AVOID: [word: RegExp, write: string][] = [
@@ -23,7 +23,7 @@ const AVOID: [word: RegExp, write: string][] = [
 const PROSE = /\.(?:md|ts|mjs|py|ipynb|html|css|yml|toml)$|^Dockerfile$|^\.ci\/run$/
 /** Installed, made or cached; and this file, which names the words. */
 const EXCEPT =
-  /(?:^|\/)(?:node_modules|\.venv|\.git|\.tap|\.\w+_cache|dist|cdk\.out)(?:\/|$)|^models\/train|^scripts\/prose\.ts$/
+  /(?:^|\/)(?:node_modules|\.venv|\.git|\.tap|\.\w+_cache|dist|cdk\.out)(?:\/|$)|^models\/train|^scripts\/lib\/prose\.ts$/
 
 let found = 0
 for await (const file of filesBelow('')) {
