@@ -20,9 +20,7 @@ def main(results: Path, folder: Path) -> None:
     busy = table[table['connections'] == run['connections']]
     medians = busy.groupby(['model', 'contestant']).median(numeric_only=True)
     lone = (
-        table[table['connections'] == 1]
-        .groupby(['model', 'contestant'])
-        .median(numeric_only=True)
+        table[table['connections'] == 1].groupby(['model', 'contestant']).median(numeric_only=True)
     )
     folder.mkdir(exist_ok=True)
     (folder / 'benchmark.md').write_text(markdown(run, busy, medians, lone))
