@@ -2,7 +2,7 @@
 
 A typing is one entry of the fixed string: for each of its K keys a press and a release time in
 whole milliseconds. The file's header says K: ``user,press-0,release-0,...,press-K-1,release-K-1``.
-The server reads the same format in ``server/src/csv.ts``.
+The server reads the same format in ``server/src/typings/csv.ts``.
 
 ``data/csv-cases.json`` holds both readers to the same files.
 
