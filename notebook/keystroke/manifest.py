@@ -158,15 +158,32 @@ def describe(
     }
 
 
+def read_schema() -> dict[str, Any]:
+    """Read the schema by which the server reads a manifest.
+
+    Raises
+    ------
+    ManifestError
+        If it is missing.
+    """
+    try:
+        schema: dict[str, Any] = json.loads(SCHEMA.read_text('utf-8'))
+    except FileNotFoundError as error:
+        raise ManifestError(
+            f'{SCHEMA} is missing; git restore {SCHEMA.parent.name}/{SCHEMA.name}, or npm run schema'
+        ) from error
+    return schema
+
+
 def check(manifest: dict[str, Any]) -> None:
-    """Check a manifest against the schema that the server reads it by.
+    """Check a manifest against the schema.
 
     Raises
     ------
     ManifestError
         Naming the first field at fault.
     """
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text('utf-8')))
+    validator = jsonschema.Draft202012Validator(read_schema())
     fault = jsonschema.exceptions.best_match(validator.iter_errors(manifest))
     if fault is not None:
         raise ManifestError(f'{FILE}: {fault.json_path.removeprefix("$.")}: {fault.message}')

@@ -8,7 +8,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -269,7 +269,9 @@ async function retrain(project: string): Promise<void> {
     `${[rows[0], ...rows.slice(1).filter((row) => kept.has(row.split(',')[0]))].join('\n')}\n`
   )
   const models = join(project, 'models')
-  await rm(models, { recursive: true })
+  for (const file of await readdir(models)) {
+    if (/manifest\.json$|\.onnx$/.test(file)) await rm(join(models, file))
+  }
   const trained = spawn(PYTHON, ['-m', 'keystroke.commands.train', csv, '--models', models], {
     cwd: project,
     stdio: 'ignore',

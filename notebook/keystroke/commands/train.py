@@ -20,6 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from keystroke.csv_rows import DataError
 from keystroke.data import read_typings, require_trainable
+from keystroke.manifest import ManifestError, read_schema
 
 ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOK = ROOT / 'notebook' / 'train.ipynb'
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         # Before the kernel is started: a faulty file is named within a second, without a traceback.
+        read_schema()
         typings = read_typings(options.csv)
         require_trainable(typings)
         users = len(set(typings.users))
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         run(options.csv, options.models, in_place=options.in_place)
         if not options.in_place:
             print(summarize(options.models))
-    except DataError as error:
+    except (DataError, ManifestError) as error:
         print(f'Not trained: {error}.', file=sys.stderr)
         return 1
     except PapermillExecutionError as error:

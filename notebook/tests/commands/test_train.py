@@ -249,3 +249,15 @@ def test_training_that_is_killed_leaves_the_previous_models(
         last = error.splitlines()[-1]
         assert last == 'Interrupted; the previous models are left as they were.'
         assert 'Traceback' not in error
+
+
+def test_a_missing_schema_is_reported_before_anything_is_trained(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr('keystroke.manifest.SCHEMA', tmp_path / 'models' / 'manifest.schema.json')
+    assert train.main([str(csv), '--models', str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r'Not trained: .* is missing; git restore models/manifest.schema.json.*', line
+    )
+    assert not list(tmp_path.iterdir())
