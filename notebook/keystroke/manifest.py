@@ -170,7 +170,7 @@ def read_schema() -> dict[str, Any]:
         schema: dict[str, Any] = json.loads(SCHEMA.read_text('utf-8'))
     except FileNotFoundError as error:
         raise ManifestError(
-            f'{SCHEMA} is missing; git restore {SCHEMA.parent.name}/{SCHEMA.name}, or npm run schema'
+            f'{SCHEMA} is missing; git restore models/{SCHEMA.name}, or npm run schema, makes it'
         ) from error
     return schema
 
