@@ -1,7 +1,9 @@
-/** `npm run screenshots`: the page on the sample's models, as the README shows it, into docs/screenshots/. */
+/** `npm run screenshots`: the page on the sample's models, trained into models/, into docs/screenshots/. */
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { oracle, prepareFixtures, readyApp, typing } from '../server/test/fixtures.ts'
+import { buildApp } from '../server/src/app.ts'
+import { loadModels } from '../server/src/models/load.ts'
+import { oracle, typing } from '../server/test/fixtures.ts'
 import { openPage, type Typist } from '../server/test/page/browser.ts'
 import { build } from './build.ts'
 import { startBrowser } from './lib/browser.ts'
@@ -24,9 +26,12 @@ const shots: [
 
 const browser = await startBrowser()
 if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
-await prepareFixtures()
 const said = oracle('sample')
-const app = await readyApp()
+// Not the tests' models: their rates are of training rows.
+const models = await loadModels(join(ROOT, 'models'))
+if (models.manifest.dataset.name !== 'sample.csv')
+  throw new Error('models/ has other data: npm run train first')
+const app = await buildApp({ models: Promise.resolve(models) })
 const url = await app.listen({ host: '127.0.0.1', port: 0 })
 try {
   for (const [name, width, height, colorScheme, show] of shots) {
