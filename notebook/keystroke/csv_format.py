@@ -16,27 +16,21 @@ UserID = int | str
 MIN_KEYS = 2
 """Press-press times need two keys."""
 
-
 MAX_TIME = 2**53 - 1
 """The largest whole number that JSON, and so the server, carries exactly."""
-
 
 USER_NAMES = ('user', 'userid', 'user_id', 'subject', 'participant')
 """Names of the first column, in any case."""
 
-
 HOUR = 3_600_000
 """ms; nobody types one string for so long."""
-
 
 LONGEST_MEDIAN_HOLD = 10_000
 """ms; a key of a real typing is held for some tens to hundreds, and ten times longer than this only
 if the unit is microseconds."""
 
-
 LONGEST_IN_SECONDS = 60
 """Longer than anybody types a string, s; a typing shorter than this number is not in ms."""
-
 
 LONGEST_QUOTED = 60
 """Characters of a file that a message repeats at most."""

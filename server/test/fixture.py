@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from keystroke import manifest
 from keystroke.data import Typings, encode_users, read_typings
@@ -43,11 +42,10 @@ def main(csv: str, folder: Path) -> None:
 
     entries = {}
     for name, model in fitted.items():
-        named = model.predict(inputs[MODELS[name].input])
-        scores = MODELS[name].scores(model, inputs[MODELS[name].input])
-        answers = Answers(
-            y, scores, scores, named, None if name == 'SVM' else softmax(scores, axis=1)
-        )
+        rows = inputs[MODELS[name].input]
+        named, scores = model.predict(rows), MODELS[name].scores(model, rows)
+        chances = model.predict_proba(rows) if hasattr(model, 'predict_proba') else None
+        answers = Answers(y, scores, scores, named, chances)
         metrics = {
             'trainingAccuracy': float((named == y).mean()),
             'repeatedStratified': summarize_ranks([answers.ranks] * 2),

@@ -24,9 +24,7 @@ from keystroke.evaluation.report import evaluate, run_benchmark
 
 ROOT = Path(__file__).resolve().parents[3]
 
-
 SAMPLE = ROOT / 'data' / 'sample.csv'
-
 
 RESULTS = ROOT / 'evaluation'
 

@@ -14,6 +14,7 @@ from keystroke.evaluation.rates import (
     equal_error_rates_by_user,
     frr_at,
     rank,
+    summarize_ranks,
     trials,
 )
 from keystroke.models.timings import Floats, Ints
@@ -112,9 +113,13 @@ def _rates(
     return rates
 
 
+def cumulative_match(answers: Answers, most: int | None = None) -> list[float]:
+    """Return the share of typings whose user is among the first k, for k = 1..most, or 1..C."""
+    ranks, users = answers.ranks, answers.scores.shape[1]
+    return [float((ranks <= k).mean()) for k in range(1, min(most or users, users) + 1)]
+
+
 CARD_RANKS = 20
-
-
 CARD_FARS = 60
 
 
@@ -129,25 +134,19 @@ def card(folds: list[Answers]) -> dict[str, Any]:
     Returns
     -------
     dict
-        The rates of ``summarize``; rank1STD, sample standard deviation of rank1 over the folds;
-        folds, their number; cmc, share of typings whose user is among the first k, k from 1; det,
+        The rates of ``summarize`` and of ``summarize_ranks``; cmc, from ``cumulative_match``; det,
         pairs of FAR and FRR; where there are probabilities, reliability: bins of confidence,
         accuracy and share of typings.
     """
     answers = concatenate(folds)
-    ranks = answers.ranks
     far, frr = trials(answers.claims, answers.y).curve()
     # The last point of each of the levels, which are as dense at small rates as at large ones.
     levels = np.geomspace(1e-4, 1, CARD_FARS)
     shown = np.unique([np.flatnonzero(far <= level)[-1] for level in levels])
     return {
         **summarize(answers),
-        'rank1STD': float(np.std([(fold.ranks == 1).mean() for fold in folds], ddof=1)),
-        'folds': len(folds),
-        'cmc': [
-            float((ranks <= k).mean())
-            for k in range(1, min(CARD_RANKS, answers.scores.shape[1]) + 1)
-        ],
+        **summarize_ranks([fold.ranks for fold in folds]),
+        'cmc': cumulative_match(answers, CARD_RANKS),
         'det': [[float(far[i]), float(frr[i])] for i in shown],
         **_reliability_bins(answers),
     }

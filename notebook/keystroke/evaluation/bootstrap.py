@@ -9,7 +9,6 @@ from keystroke.models.timings import Floats
 
 RESAMPLES = 1000
 
-
 Interval = tuple[float, float]
 
 

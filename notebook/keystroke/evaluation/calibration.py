@@ -15,7 +15,6 @@ from keystroke.models.timings import Floats, Ints
 BINS = 10
 """Of equal width, for the calibration error."""
 
-
 CALIBRATED_DRAWS = 500
 
 

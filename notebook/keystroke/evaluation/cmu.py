@@ -25,10 +25,8 @@ from keystroke.models.typing_model import TypingModel
 TRAINING_REPETITIONS = 200
 """Of each subject, the first ones; all later ones are genuine test typings."""
 
-
 IMPOSTOR_REPETITIONS = 5
 """Of every other subject, the first ones: impostors do not know the password well."""
-
 
 PUBLISHED = 0.0962
 """Average equal error rate of the scaled Manhattan detector in the paper's table 2."""
@@ -47,7 +45,7 @@ class Benchmark:
     y : ndarray of int64, shape (N,)
         Index of each row's subject.
     timings : ndarray of float64, shape (N, 3K - 2)
-        The H, DD and UD columns, in ms.
+        The H, DD and UD columns as they are in the file, in s.
     times : ndarray of float64, shape (N, 2K)
         The same as press and release times, in ms.
     """
@@ -105,11 +103,11 @@ def read_benchmark(path: str | Path) -> Benchmark:
         )
     if len(index) < 2:
         raise DataError(f'{path.name}: {len(index)} subjects; a detector is tested on two at least')
-    timings = np.array(rows) * 1000
+    timings = np.array(rows)
     held = timings[:, 0::3]
     press = np.cumsum(timings[:, 1::3], axis=1)
     press = np.column_stack([np.zeros(len(press)), press])
-    times = np.stack([press, press + held], axis=2).reshape(len(press), -1)
+    times = np.stack([press, press + held], axis=2).reshape(len(press), -1) * 1000
     return Benchmark(path.name, list(index), np.array(y, dtype=np.int64), timings, times)
 
 
@@ -177,10 +175,11 @@ def manhattan_rates(benchmark: Benchmark, training: int = TRAINING_REPETITIONS) 
     """
     trained, impostor = _split(benchmark, training)
     rates = np.empty(len(benchmark.subjects))
+    timings = benchmark.timings * 1000  # ms, as the detector's least deviation
     for subject in range(len(rates)):
         own = benchmark.y == subject
         scored = [
-            manhattan_scores(benchmark.timings[own & trained], benchmark.timings[rows])
+            manhattan_scores(timings[own & trained], timings[rows])
             for rows in (own & ~trained, ~own & impostor)
         ]
         rates[subject] = _own_rate(*scored)

@@ -22,12 +22,9 @@ from keystroke.models.typing_model import TypingModel
 TIMER = 1.0
 """ms; a mean deviation is not taken to be less, or seven equal times would outweigh all others."""
 
-
 TYPING_MODEL = 'typing model'
 
-
 TWO_TYPINGS = 'two typings together'
-
 
 MANHATTAN = 'scaled Manhattan'
 
@@ -106,7 +103,9 @@ def eight_features(name: str) -> Recognizer:
         X = model_inputs(test.press, test.release)['features']
         found = MODELS[name].scores(model, X)
         named = np.asarray(model.predict(X), dtype=np.int64)
-        return Answers(test.y, found, found, named, found if MODELS[name].probabilities else None)
+        return Answers(
+            test.y, found, found, named, found if hasattr(model, 'predict_proba') else None
+        )
 
     return recognizer
 

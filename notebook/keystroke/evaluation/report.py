@@ -12,7 +12,13 @@ from matplotlib.figure import Figure
 from keystroke import figures
 from keystroke.data import Typings
 from keystroke.evaluation import cmu
-from keystroke.evaluation.answers import Answers, concatenate, intervals, summarize
+from keystroke.evaluation.answers import (
+    Answers,
+    concatenate,
+    cumulative_match,
+    intervals,
+    summarize,
+)
 from keystroke.evaluation.bootstrap import RESAMPLES
 from keystroke.evaluation.calibration import error_if_calibrated, reliability
 from keystroke.evaluation.folds import Fold, first_and_last, repetition_folds
@@ -126,12 +132,6 @@ def measure(
             else {'errorIfCalibrated': error_if_calibrated(answers.probabilities)}
         ),
     }
-
-
-def cumulative_match(answers: Answers) -> list[float]:
-    """Return the share of typings whose user is among the first k, for k = 1..C."""
-    ranks = answers.ranks
-    return [float((ranks <= k).mean()) for k in range(1, answers.scores.shape[1] + 1)]
 
 
 def reliability_of(answers: Answers) -> dict[str, Any] | None:

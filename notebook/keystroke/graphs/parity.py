@@ -165,13 +165,14 @@ def compare(name: str, graph: onnx.ModelProto, estimator: Any, inputs: Inputs) -
     given = inputs[model.input]
     rows = np.concatenate([given, _PERTURB[model.input](given)])
     label, scores = predict(open_session(graph), rows)
-    difference = None
-    if model.max_score_difference is not None:
+    allowed, difference = model.max_score_difference, None
+    if allowed is not None:
         difference = float(np.abs(scores - model.scores(estimator, rows)).max())
-        # Written so that NaN, which is not at most anything, is refused.
-        if not difference <= model.max_score_difference:
-            raise ParityError(f'a score differs from {estimator!r} by {difference}')
     differences = int((label != estimator.predict(rows)).sum())
     if differences > MAX_LABEL_DIFFERENCES * len(rows):
-        raise ParityError(f'{differences} of {len(rows)} labels differ from {estimator!r}')
+        also = '' if difference is None else f', and a score by {difference}'
+        raise ParityError(f'{differences} of {len(rows)} labels differ from {estimator!r}{also}')
+    # Written so that NaN, which is not at most anything, is refused.
+    if allowed is not None and difference is not None and not difference <= allowed:
+        raise ParityError(f'a score differs from {estimator!r} by {difference}')
     return Parity(len(rows), differences, difference)

@@ -21,18 +21,14 @@ FitScorer = Callable[[Floats, Ints], Scorer]
 MOST_COMBINED = 3
 """Typings of one person for whose mean score a decision of its own is fitted."""
 
-
 MOST_FOLDS = 8
 """Fits for each number of typings while the decisions are fitted."""
-
 
 STRANGER_FOLDS = 5
 """Parts of the users that are left out in turn, to be scored as strangers."""
 
-
 MOST_HELD_OUT = 2000
 """Held-out scores, each against all users, that are enough for a quantile of 1 in 100."""
-
 
 UNCALIBRATED_TEMPERATURE = 2.0
 """Where nobody typed twice, so that nothing can be held out; about what recorded people give."""
@@ -240,13 +236,13 @@ def blocks(y: Ints, size: int) -> tuple[Ints, Ints]:
     array([[0, 2],
            [1, 4]])
     """
-    rows, position = [], []
-    for user in np.unique(y):
-        own = np.flatnonzero(y == user)
-        count = len(own) // size
-        rows.append(own[: count * size].reshape(count, size))
-        position.append(np.arange(count))
-    return np.concatenate(rows), np.concatenate(position)
+    by_user = np.argsort(y, kind='stable')
+    counts = np.bincount(y)
+    # Position of each typing among its user's, and how many follow until the user's last.
+    position = np.arange(len(y)) - (np.cumsum(counts) - counts)[y[by_user]]
+    left = counts[y[by_user]] - position
+    first = np.flatnonzero((position % size == 0) & (left >= size))
+    return by_user[first[:, None] + np.arange(size)], position[first] // size
 
 
 def _thin(rows: Ints, most: int) -> Ints:

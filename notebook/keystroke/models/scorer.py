@@ -14,19 +14,16 @@ from keystroke.models.plda import likelihood_ratio_weights, within_and_between
 from keystroke.models.timings import Floats
 
 MIN_SPREAD = 0.05
-"""Of the Manhattan distance, in robust units, for the same reason."""
-
+"""Of the Manhattan distance, in robust units: constant columns must not outweigh all others."""
 
 ROUNDING = 1e-9
 """Of log timings. A scale below it is of equal ones, whose computed spread is rounding alone; whole
 ms differ by more than 2e-7 up to an hour."""
 
-
 FAR = 2.2
 """Spreads that a timing lies, on average, from the nearest user's mean in a typing of nobody's, if
 both were known exactly. Of the challenge's held-out typings, scored against 7 a user, the farthest
 was at 1.9, one of 900 ms a key and 600 ms held is at 3.2."""
-
 
 FAR_PENALTY = 4.0
 """By which scores fall for each unit of distance beyond that; ten units undo a very good score."""

@@ -39,8 +39,6 @@ class Model:
     max_score_difference : float or None
         Most that a score of the ONNX graph may differ from Python's; None where scores are not
         compared.
-    probabilities : bool
-        Whether scores are probabilities.
     library : module
         What it is fitted with.
     """
@@ -49,17 +47,16 @@ class Model:
     unfitted: Callable[[], Any]
     scores: Callable[[Any, NDArray[Any]], Floats]
     max_score_difference: float | None
-    probabilities: bool
     library: ModuleType = sklearn
 
 
 MODELS: dict[str, Model] = {
     # Scores are votes, which a decision value near zero tips; labels are compared.
-    'SVM': Model('features', classifiers.svm, classifiers.one_versus_rest, None, False),
-    'RF': Model('features', classifiers.forest, classifiers.probabilities, 1e-5, True),
-    'XGB': Model('features', classifiers.boosting, classifiers.probabilities, 1e-5, True, xgboost),
+    'SVM': Model('features', classifiers.svm, classifiers.one_versus_rest, None),
+    'RF': Model('features', classifiers.forest, classifiers.probabilities, 1e-5),
+    'XGB': Model('features', classifiers.boosting, classifiers.probabilities, 1e-5, xgboost),
     # A log-likelihood ratio off by this makes a probability of .5 off by .0001.
-    'typing': Model('times', TypingModel, TypingModel.score_users, 1e-3, False),
+    'typing': Model('times', TypingModel, TypingModel.score_users, 1e-3),
 }
 """By the name that the manifest and the API use."""
 

@@ -9,7 +9,6 @@ Ints = NDArray[np.int64]
 LOG_OFFSET = 20.0
 """ms added before the logarithm, so that a few ms of a short time do not count as much as half."""
 
-
 RPT_UNIT = 50.0
 """ms within which release-press times, which may be negative, are nearly linear."""
 

@@ -24,6 +24,9 @@ const TENSORS = {
   times: (rows: readonly Row[]) => fill(new Float64Array(count(rows)), rows)
 } as const
 
+/** Scores nobody asked for: a view for each row would cost more than the rest of its answer. */
+const UNWANTED = new Float32Array()
+
 /** What a model reads of one typing: its 8 features, or press-0, release-0, press-1, ...; in ms. */
 export type Row = ArrayLike<number>
 
@@ -110,11 +113,11 @@ export class Model {
       wantsScores ? ['label', 'scores'] : ['label']
     )
     const label = outputs.label!.data as BigInt64Array
-    const scores = (outputs.scores?.data ?? new Float32Array()) as Float32Array
+    const scores = outputs.scores?.data as Float32Array | undefined
     const C = this.classes.length
     return rows.map((_, row) => ({
       UserID: this.classes[Number(label[row])]!,
-      scores: scores.subarray(row * C, (row + 1) * C)
+      scores: scores?.subarray(row * C, (row + 1) * C) ?? UNWANTED
     }))
   }
 }

@@ -6,7 +6,7 @@ import { CLASSIFIER_NAMES, type ClassifierName } from './predict.ts'
 export const FORMAT_VERSION = 3
 
 /** What a model reads: the 8 features, float32, or all press and release times, float64. */
-export const INPUTS = ['features', 'times'] as const
+const INPUTS = ['features', 'times'] as const
 export type Input = (typeof INPUTS)[number]
 
 const Rate = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })
@@ -168,7 +168,6 @@ export const ManifestSchema = Type.Object(
 )
 export type Manifest = Static<typeof ManifestSchema>
 export type ModelName = keyof Manifest['models']
-export type ModelEntry = Manifest['models'][ModelName]
 export type Decision = Manifest['models']['typing']['decisions'][number]
 
 /** All four, in the manifest’s order. */
