@@ -47,11 +47,11 @@ def prepare(users: int, folder: Path) -> None:
 
 
 def report(results: Path, folder: Path) -> None:
-    """Write growth.md and growth.svg."""
+    """Write growth.md and images/growth.svg."""
     run = json.loads(results.read_text())
     table = pd.DataFrame(run['measures'])
     (folder / 'growth.md').write_text(markdown(run, table))
-    draw(table, folder / 'growth.svg')
+    draw(table, folder / 'images' / 'growth.svg')
     print((folder / 'growth.md').read_text())
 
 

@@ -14,7 +14,7 @@ COLORS = ['#2563a8', '#8a8f98', '#2f855a', '#d97706', '#c02942']
 
 
 def main(results: Path, folder: Path) -> None:
-    """Write benchmark.md and benchmark.svg."""
+    """Write benchmark.md and images/benchmark.svg."""
     run = json.loads(results.read_text())
     table = pd.DataFrame(run['measures'])
     busy = table[table['connections'] == run['connections']]
@@ -24,7 +24,7 @@ def main(results: Path, folder: Path) -> None:
     )
     folder.mkdir(exist_ok=True)
     (folder / 'benchmark.md').write_text(markdown(run, busy, medians, lone))
-    draw(run, busy, folder / 'benchmark.svg')
+    draw(run, busy, folder / 'images' / 'benchmark.svg')
     print((folder / 'benchmark.md').read_text())
 
 
