@@ -5,8 +5,8 @@ import { readFile } from 'node:fs/promises'
 import { join, parse, resolve } from 'node:path'
 import { ConfigError, readConfig } from '../server/src/config.ts'
 import { goldenRequest } from '../server/src/models/golden.ts'
-import { ModelsError, readManifest, readModelFile } from '../server/src/models/manifest.ts'
-import { type Manifest, MODEL_NAMES } from '../server/src/schemas/manifest.ts'
+import { checkFiles, ModelsError, readManifest } from '../server/src/models/manifest.ts'
+import type { Manifest } from '../server/src/schemas/manifest.ts'
 import { build } from './build.ts'
 import { CALLED_FROM, ended, ROOT } from './lib/processes.ts'
 import { isAnswered, within } from './lib/wait.ts'
@@ -72,7 +72,7 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
   let manifest: Manifest
   try {
     manifest = await readManifest(models)
-    for (const name of MODEL_NAMES) await readModelFile(models, name, manifest)
+    await checkFiles(models, manifest)
   } catch (error) {
     if (!(error instanceof ModelsError)) throw error
     return error.message

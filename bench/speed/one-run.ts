@@ -24,7 +24,7 @@ async function load(): Promise<Models> {
       const bytes = await readFile(join(folder, `${name}.onnx`))
       const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const
       const session = await InferenceSession.create(bytes, options)
-      return [name, new Alone(session, 'features', manifest.classes)] as const
+      return [name, new Alone(session, 'features', { classes: manifest.classes, templates: {} })] as const
     })
   )
   // What POST /predict asks for, and no more.

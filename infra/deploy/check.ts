@@ -5,8 +5,8 @@ import { ECRClient } from '@aws-sdk/client-ecr'
 import { ECSClient } from '@aws-sdk/client-ecs'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ROOT } from '../../scripts/lib/processes.ts'
-import { readManifest, readModelFile } from '../../server/src/models/manifest.ts'
-import { type Manifest, MODEL_NAMES } from '../../server/src/schemas/manifest.ts'
+import { checkFiles, readManifest } from '../../server/src/models/manifest.ts'
+import type { Manifest } from '../../server/src/schemas/manifest.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { whoAmI } from './account.ts'
 import { type Engine, findEngine } from './image.ts'
@@ -53,7 +53,7 @@ export async function check(
 
   const manifest = await readManifest(MODELS)
     .then(async (read) => {
-      for (const name of MODEL_NAMES) await readModelFile(MODELS, name, read)
+      await checkFiles(MODELS, read)
       say(`models of ${read.dataset.name}, ${read.dataset.users} users, made ${read.createdAt}`)
       return read
     })

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ import onnx
 from keystroke.csv_format import UserID
 from keystroke.data import Typings
 from keystroke.features import DDOF, FEATURES
+from keystroke.graphs.export import Exported
 from keystroke.graphs.parity import Parity
+from keystroke.graphs.typing import template_rows
 from keystroke.models.table import MODELS, Inputs, library, parameters
 from keystroke.models.typing_model import TypingModel
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 GOLDEN_ROWS = 5
 FILE = 'manifest.json'
 SCHEMA = Path(__file__).resolve().parents[2] / 'models' / 'manifest.schema.json'
@@ -38,7 +41,7 @@ class ManifestError(RuntimeError):
 def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing the manifest says of a model
     name: str,
     estimator: Any,
-    graph: onnx.ModelProto,
+    exported: Exported,
     classes: list[UserID],
     inputs: Inputs,
     metrics: Mapping[str, Any],
@@ -52,7 +55,7 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
         Of ``MODELS``.
     estimator
         The fitted model.
-    graph : onnx.ModelProto
+    exported : Exported
     classes : list of int or of str, length C
     inputs : dict
         From ``model_inputs``. Golden rows are taken from it, evenly; what they expect is the Python
@@ -66,14 +69,11 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
     dict
     """
     model = MODELS[name]
-    content = graph.SerializeToString()
-    digest = hashlib.sha256(content).hexdigest()
+    opsets = exported.graph.opset_import
     entry = {
         'input': model.input,
-        'file': f'{name.lower()}-{digest[:12]}.onnx',
-        'sha256': digest,
-        'bytes': len(content),
-        'opset': {opset.domain or 'ai.onnx': opset.version for opset in graph.opset_import},
+        **_file(name, exported.graph),
+        'opset': {opset.domain or 'ai.onnx': opset.version for opset in opsets},
         'library': library(name),
         'estimator': type(estimator).__name__,
         'parameters': parameters(estimator),
@@ -86,7 +86,22 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
         },
         'golden': _golden(name, estimator, classes, inputs),
     }
-    return entry | (_decisions(estimator) if isinstance(estimator, TypingModel) else {})
+    for part, graph in exported.parts.items():
+        entry[part] = _file(f'{name}-{part}', graph)
+    if isinstance(estimator, TypingModel):
+        entry |= _decisions(estimator)
+        entry['enroll'] |= {'golden': _enrolled(estimator, inputs)}
+    return entry
+
+
+def _file(name: str, graph: onnx.ModelProto) -> dict[str, Any]:
+    content = graph.SerializeToString()
+    digest = hashlib.sha256(content).hexdigest()
+    return {
+        'file': f'{name.lower()}-{digest[:12]}.onnx',
+        'sha256': digest,
+        'bytes': len(content),
+    }
 
 
 def _golden(
@@ -112,13 +127,22 @@ def _decisions(model: TypingModel) -> dict[str, Any]:
         'knownRejectionRate': model.known_rejection_rate,
         'decisions': [
             {
-                'typings': decision.typings,
+                'asked': decision.asked,
                 'temperature': decision.temperature,
-                'threshold': decision.threshold,
-                'unknownThreshold': decision.unknown_threshold,
+                'thresholds': [asdict(threshold) for threshold in decision.thresholds],
             }
             for decision in model.decisions_
         ],
+    }
+
+
+def _enrolled(model: TypingModel, inputs: Inputs) -> dict[str, Any]:
+    """Enroll somebody with the first typings, though they may be of several users."""
+    times = inputs['times'][:GOLDEN_ROWS]
+    rows = template_rows(model.enroll(times)[None])
+    return {
+        'typings': times.tolist(),
+        **{name: row[0].tolist() for name, row in rows.items()},
     }
 
 
@@ -189,9 +213,7 @@ def check(manifest: dict[str, Any]) -> None:
         raise ManifestError(f'{FILE}: {fault.json_path.removeprefix("$.")}: {fault.message}')
 
 
-def publish(
-    folder: str | Path, manifest: dict[str, Any], graphs: Mapping[str, onnx.ModelProto]
-) -> Path:
+def publish(folder: str | Path, manifest: dict[str, Any], exported: Mapping[str, Exported]) -> Path:
     """Put models and manifest in a folder so that it is valid at every moment.
 
     Model files first, each written aside and renamed; then the manifest, likewise; last, the
@@ -203,7 +225,7 @@ def publish(
         Made where missing.
     manifest : dict
         From ``describe``.
-    graphs : mapping of model name to onnx.ModelProto
+    exported : mapping of model name to Exported
         One for each of the manifest's models.
 
     Returns
@@ -221,8 +243,10 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     kept = set()
     for name, entry in manifest['models'].items():
-        kept.add(entry['file'])
-        _write(folder / entry['file'], graphs[name].SerializeToString())
+        model = exported[name]
+        for file, graph in [(entry, model.graph), *((entry[p], g) for p, g in model.parts.items())]:
+            kept.add(file['file'])
+            _write(folder / file['file'], graph.SerializeToString())
     text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + '\n'
     _write(folder / FILE, text.encode())
     for path in folder.glob('*.onnx'):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from keystroke.csv_format import UserID, header
 from keystroke.data import Typings, encode_users, read_typings
 from keystroke.evaluation.recognizers import Sample
-from keystroke.graphs.export import export
+from keystroke.graphs.export import Exported, export
 from keystroke.graphs.parity import Parity
 from keystroke.manifest import describe, describe_model, publish
 from keystroke.models import table
@@ -46,7 +46,7 @@ class Learned:
     y: NDArray[np.int64] = field(init=False)
     classes: list[UserID] = field(init=False)
     estimators: dict[str, Any] = field(default_factory=dict)
-    graphs: dict[str, onnx.ModelProto] = field(default_factory=dict)
+    exported: dict[str, Exported] = field(default_factory=dict)
     export_seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,13 +55,18 @@ class Learned:
         for name in MODELS:
             self.estimators[name] = fit(name, self.inputs, self.y)
             started = time.perf_counter()
-            self.graphs[name] = export(name, self.estimators[name])
+            self.exported[name] = export(name, self.estimators[name])
             self.export_seconds[name] = time.perf_counter() - started
 
     @property
     def X(self) -> NDArray[np.float32]:  # noqa: N802
         """The 8 features of each typing."""
         return self.inputs['features']
+
+    @property
+    def graphs(self) -> dict[str, onnx.ModelProto]:
+        """The graph of each model that is asked."""
+        return {name: exported.graph for name, exported in self.exported.items()}
 
     @property
     def typing_model(self) -> TypingModel:
@@ -136,11 +141,17 @@ def entries_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     return list(manifest['models'].values())
 
 
+def files_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a manifest says of every file."""
+    typing = manifest['models']['typing']
+    return [*entries_of(manifest), typing['enroll'], typing['templates']]
+
+
 def assert_published(folder: Path) -> dict[str, Any]:
     """Check as the server does that the manifest's files are there and are what it says."""
     manifest: dict[str, Any] = json.loads((folder / 'manifest.json').read_text('utf-8'))
     assert set(manifest['models']) == set(MODELS)
-    for entry in entries_of(manifest):
+    for entry in files_of(manifest):
         content = (folder / entry['file']).read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry['sha256']
         assert len(content) == entry['bytes']
@@ -203,7 +214,7 @@ def manifest_of(learned: Learned) -> dict[str, Any]:
         name: describe_model(
             name,
             learned.estimators[name],
-            learned.graphs[name],
+            learned.exported[name],
             learned.classes,
             learned.inputs,
             METRICS,
@@ -217,5 +228,5 @@ def manifest_of(learned: Learned) -> dict[str, Any]:
 @pytest.fixture
 def folder(tmp_path: Path, named: Learned) -> Path:
     """Give a folder with published models."""
-    publish(tmp_path / 'models', manifest_of(named), named.graphs)
+    publish(tmp_path / 'models', manifest_of(named), named.exported)
     return tmp_path / 'models'

@@ -51,7 +51,11 @@ def test_golden_rows_give_their_answers_in_onnx(folder: Path, named: Learned, na
     entry = assert_published(folder)['models'][name]
     session = open_session(onnx.load(folder / entry['file']))
     rows = [row['input'] for row in entry['golden']]
-    found, scores = predict(session, np.array(rows, dtype=named.inputs[TABLE[name].input].dtype))
+    found, scores = predict(
+        session,
+        np.array(rows, dtype=named.inputs[TABLE[name].input].dtype),
+        named.exported[name].templates,
+    )
     for row, label, each in zip(entry['golden'], found, scores, strict=True):
         assert named.classes[label] == row['userID']
         assert each[label] == pytest.approx(row['score'], abs=1e-3)
@@ -61,7 +65,8 @@ def test_golden_rows_give_their_answers_in_onnx(folder: Path, named: Learned, na
 def test_a_graph_reads_what_its_entry_says(folder: Path, named: Learned, name: str) -> None:
     entry = assert_published(folder)['models'][name]
     session = open_session(onnx.load(folder / entry['file']))
-    (tensor,) = session.get_inputs()
+    tensor, *templates = session.get_inputs()
+    assert [entry.name for entry in templates] == (['plda', 'laplace'] if name == 'typing' else [])
     columns, kind = {
         'features': (8, 'tensor(float)'),
         'times': (2 * named.typings.keys, 'tensor(double)'),
@@ -70,7 +75,7 @@ def test_a_graph_reads_what_its_entry_says(folder: Path, named: Learned, name: s
     label, scores = session.get_outputs()
     assert (label.name, label.type, label.shape) == ('label', 'tensor(int64)', [None])
     assert (scores.name, scores.type) == ('scores', 'tensor(float)')
-    assert scores.shape[1] == len(named.classes)
+    assert scores.shape[1] == (None if name == 'typing' else len(named.classes))
 
 
 def test_the_typing_models_entry_says_how_its_scores_are_read(folder: Path, named: Learned) -> None:
@@ -78,14 +83,30 @@ def test_the_typing_models_entry_says_how_its_scores_are_read(folder: Path, name
     assert entry['input'] == 'times'
     assert entry['file'].startswith('typing-')
     assert (entry['falseAcceptanceRate'], entry['knownRejectionRate']) == (0.01, 0.05)
-    assert [decision['typings'] for decision in entry['decisions']] == [1, 2, 3]
-    assert entry['decisions'][1] == {
-        'typings': 2,
-        'temperature': named.typing_model.decision(2).temperature,
-        'threshold': named.typing_model.decision(2).threshold,
-        'unknownThreshold': named.typing_model.decision(2).unknown_threshold,
+    assert [decision['asked'] for decision in entry['decisions']] == [1, 2, 3]
+    two = named.typing_model.decision(2)
+    assert entry['decisions'][1]['temperature'] == two.temperature
+    assert entry['decisions'][1]['thresholds'][2] == {
+        'enrolled': 3,
+        'match': two.thresholds[2].match,
+        'known': two.thresholds[2].known,
     }
-    assert entry['parameters']['manhattan_weight'] == 0.25
+
+
+def test_the_typing_models_entry_names_the_templates_of_its_users_and_what_makes_more(
+    folder: Path, named: Learned
+) -> None:
+    entry = assert_published(folder)['models']['typing']
+    templates = open_session(onnx.load(folder / entry['templates']['file'])).run(None, {})
+    plda, laplace, enrolled = templates
+    assert enrolled.tolist() == [6, 6, 5, 5, 7]
+    expected = named.typing_model.background_.cohort
+    assert np.abs(np.hstack([plda, laplace]) - expected).max() < 1e-5
+    golden = entry['enroll']['golden']
+    session = open_session(onnx.load(folder / entry['enroll']['file']))
+    found = session.run(['plda', 'laplace'], {'times': np.array(golden['typings'])})
+    assert found[0][0] == pytest.approx(golden['plda'], abs=1e-5)
+    assert found[1][0] == pytest.approx(golden['laplace'], abs=1e-5)
 
 
 def test_golden_rows_of_a_recording_shorter_than_five_are_all_of_it(tmp_path: Path) -> None:
@@ -104,7 +125,7 @@ def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> 
         'classes',
         'models',
     ]
-    assert manifest['formatVersion'] == 3
+    assert manifest['formatVersion'] == 4
     offset = datetime.fromisoformat(manifest['createdAt']).utcoffset()
     assert offset is not None
     assert offset.total_seconds() == 0

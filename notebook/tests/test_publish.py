@@ -10,8 +10,8 @@ from conftest import (
     METRICS,
     Learned,
     assert_published,
-    entries_of,
     files,
+    files_of,
     manifest_of,
     record,
 )
@@ -23,7 +23,7 @@ from keystroke.manifest import ManifestError, publish
 
 def test_what_is_published_is_there_and_is_what_the_manifest_says(folder: Path) -> None:
     manifest = assert_published(folder)
-    named_files = {entry['file'] for entry in entries_of(manifest)}
+    named_files = {entry['file'] for entry in files_of(manifest)}
     assert set(files(folder)) == named_files | {'manifest.json'}
     for name, entry in manifest['models'].items():
         assert entry['file'] == f'{name.lower()}-{entry["sha256"][:12]}.onnx'
@@ -36,18 +36,18 @@ def test_every_user_of_the_machine_may_read_what_is_published(folder: Path) -> N
 
 def test_publishing_other_models_removes_the_previous_ones(folder: Path, other: Learned) -> None:
     previous = set(files(folder))
-    path = publish(folder, manifest_of(other), other.graphs)
+    path = publish(folder, manifest_of(other), other.exported)
     assert path == folder / 'manifest.json'
     manifest = assert_published(folder)
     assert manifest['classes'] == [-1, 9, 10]
-    named_files = {entry['file'] for entry in entries_of(manifest)}
+    named_files = {entry['file'] for entry in files_of(manifest)}
     assert set(files(folder)) == named_files | {'manifest.json'}
     assert not named_files & previous
 
 
 def test_publishing_the_same_models_again_keeps_them(folder: Path, named: Learned) -> None:
     before = files(folder)
-    publish(folder, manifest_of(named), named.graphs)
+    publish(folder, manifest_of(named), named.exported)
     assert_published(folder)
     assert set(files(folder)) == set(before)
 
@@ -55,7 +55,7 @@ def test_publishing_the_same_models_again_keeps_them(folder: Path, named: Learne
 def test_publishing_leaves_files_that_are_no_models_alone(folder: Path, other: Learned) -> None:
     (folder / 'README.md').write_text('# models')
     (folder / 'train.ipynb').write_text('{}')
-    publish(folder, manifest_of(other), other.graphs)
+    publish(folder, manifest_of(other), other.exported)
     assert (folder / 'README.md').read_text() == '# models'
     assert (folder / 'train.ipynb').exists()
 
@@ -97,7 +97,7 @@ def test_a_failure_in_the_midst_leaves_the_previous_models_valid(  # noqa: PLR09
     with monkeypatch.context() as patch:
         patch.setattr(where, what, failing_at(call, getattr(where, what), error))
         with pytest.raises(type(error)):
-            publish(folder, manifest_of(other), other.graphs)
+            publish(folder, manifest_of(other), other.exported)
     assert_published(folder)
     after = files(folder)
     assert before.items() <= after.items()
@@ -105,8 +105,8 @@ def test_a_failure_in_the_midst_leaves_the_previous_models_valid(  # noqa: PLR09
     assert {Path(name).suffix for name in after.keys() - before.keys()} <= {'.onnx'}
     assert not [name for name in after if name.startswith('.')]
 
-    publish(folder, manifest_of(other), other.graphs)
-    assert len(files(folder)) == 5
+    publish(folder, manifest_of(other), other.exported)
+    assert len(files(folder)) == 7
     assert assert_published(folder)['classes'] == [-1, 9, 10]
 
 
@@ -117,7 +117,7 @@ def test_a_number_that_json_has_not_is_refused_before_anything_is_replaced(
     manifest = manifest_of(other)
     manifest['models']['RF']['metrics'] = {**METRICS, 'trainingAccuracy': float('nan')}
     with pytest.raises(ValueError, match='not JSON compliant'):
-        publish(folder, manifest, other.graphs)
+        publish(folder, manifest, other.exported)
     assert before.items() <= files(folder).items()
     assert assert_published(folder)['dataset']['name'] == 'named.csv'
 
@@ -130,11 +130,11 @@ def test_a_manifest_that_the_server_would_refuse_is_not_published(
     spoilt['models']['RF']['metrics']['leaveOneRepetitionOut']['rank1'] = 1.5
     expected = r'models\.RF\.metrics\.leaveOneRepetitionOut\.rank1: 1.5 is greater than'
     with pytest.raises(ManifestError, match=expected):
-        publish(folder, spoilt, named.graphs)
+        publish(folder, spoilt, named.exported)
     spoilt = manifest_of(named)
     del spoilt['models']['typing']['decisions']
     with pytest.raises(ManifestError, match=r"models\.typing: 'decisions' is a required property"):
-        publish(folder, spoilt, named.graphs)
+        publish(folder, spoilt, named.exported)
     assert files(folder) == before
 
 

@@ -38,7 +38,7 @@ def main(csv: str, folder: Path) -> None:
     classes, y = encode_users(typings.users)
     fitted = {name: fit(name, inputs, y) for name in MODELS}
     typing_model = fitted['typing']
-    graphs = {name: export(name, model) for name, model in fitted.items()}
+    exported = {name: export(name, model) for name, model in fitted.items()}
 
     entries = {}
     for name, model in fitted.items():
@@ -52,9 +52,9 @@ def main(csv: str, folder: Path) -> None:
             'leaveOneRepetitionOut': card([answers] * 2),
         }
         entries[name] = manifest.describe_model(
-            name, model, graphs[name], classes, inputs, metrics, Parity(0, 0, None)
+            name, model, exported[name], classes, inputs, metrics, Parity(0, 0, None)
         )
-    manifest.publish(folder, manifest.describe(typings, classes, entries), graphs)
+    manifest.publish(folder, manifest.describe(typings, classes, entries), exported)
 
     said: dict[str, Any] = {
         'classes': classes,
@@ -83,24 +83,25 @@ def ask_typing_model(
     model: TypingModel, typings: Typings, classes: list[int | str]
 ) -> dict[str, Any]:
     """Ask the typing model about each typing, and about some that are read together."""
-    all_scores = model.score_users(as_times(typings.press, typings.release))
+    times = as_times(typings.press, typings.release)
     jointly = []
     for n, start in JOINTLY:
         first = start % len(typings)
-        decision = model.decision(n)
-        mean = all_scores[first : first + n].mean(axis=0, keepdims=True)
+        scaled = model.scaled_scores(times[first : first + n], n)
+        match, known = model.thresholds(n)
+        best = int(scaled.argmax())
         jointly.append(
             {
                 'rows': list(range(first, first + n)),
-                'probabilities': probabilities(mean, decision.temperature)[0].tolist(),
-                'evidence': evidence(mean, decision.temperature)[0].tolist(),
-                'threshold': decision.threshold,
-                'known': bool(mean.max() > decision.unknown_threshold),
+                'probabilities': probabilities(scaled)[0].tolist(),
+                'evidence': evidence(scaled)[0].tolist(),
+                'thresholds': match.tolist(),
+                'known': bool(scaled[0, best] > known[best]),
             }
         )
     return {
         'typingModel': jointly,
-        'typingModelUsers': [classes[i] for i in all_scores.argmax(axis=1)],
+        'typingModelUsers': [classes[i] for i in model.score_users(times).argmax(axis=1)],
     }
 
 

@@ -45,7 +45,8 @@ export interface Oracle {
     rows: number[]
     probabilities: number[]
     evidence: number[]
-    threshold: number
+    /** Of each user: the evidence that a match needs. */
+    thresholds: number[]
     known: boolean
   }[]
   /** Whom the typing model names for each typing. */

@@ -211,8 +211,7 @@ def typing_model_rates(benchmark: Benchmark, training: int = TRAINING_REPETITION
     for half in (0, 1):
         inside = benchmark.y % 2 == half
         model = TypingModel().fit(benchmark.times[inside & trained], benchmark.y[inside & trained])
-        temperature = model.decision(1).temperature
-        claims = evidence(model.score_users(benchmark.times), temperature)
+        claims = evidence(model.scaled_scores(benchmark.times))
         for column, subject in enumerate(model.classes_):
             own = benchmark.y == subject
             rates[subject] = _own_rate(

@@ -76,16 +76,15 @@ def two_typings(train: Sample, test: Sample) -> Answers:
 
 
 def _typing_answers(model: TypingModel, test: Sample, together: int) -> Answers:
-    rows, _ = blocks(test.y, together)
-    each = model.score_users(as_times(test.press, test.release))
-    mean = each[rows].mean(axis=1)
-    temperature = model.decision(together).temperature
+    rows = blocks(test.y, together)
+    times = as_times(test.press, test.release)[rows.ravel()]
+    scaled = model.scaled_scores(times, together)
     return Answers(
         y=test.y[rows[:, 0]],
-        scores=mean,
-        claims=evidence(mean, temperature),
-        named=mean.argmax(axis=1).astype(np.int64),
-        probabilities=probabilities(mean, temperature),
+        scores=scaled * model.decision(together).temperature,
+        claims=evidence(scaled),
+        named=scaled.argmax(axis=1).astype(np.int64),
+        probabilities=probabilities(scaled),
     )
 
 

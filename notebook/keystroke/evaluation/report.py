@@ -21,6 +21,7 @@ from keystroke.evaluation.answers import (
 )
 from keystroke.evaluation.bootstrap import RESAMPLES
 from keystroke.evaluation.calibration import error_if_calibrated, reliability
+from keystroke.evaluation.enrollment import Enrolled, enroll_untrained
 from keystroke.evaluation.folds import Fold, first_and_last, repetition_folds
 from keystroke.evaluation.rates import trials
 from keystroke.evaluation.recognizers import (
@@ -106,6 +107,10 @@ def evaluate(typings: Typings) -> tuple[dict[str, Any], dict[str, Figure]]:
     if users > 2:
         results['strangers'] = asdict(meet_strangers(sample))
         print_strangers(results['strangers'])
+    enrolled = enroll_untrained(sample)
+    if enrolled:
+        results['enrolledWithoutTraining'] = {n: _rates_of(found) for n, found in enrolled.items()}
+        print_enrolled(results['enrolledWithoutTraining'])
     return results, plots
 
 
@@ -214,6 +219,33 @@ def print_strangers(found: dict[str, float]) -> None:
             ["strangers' claims accepted (FAR)", f'{found["false_acceptance_rate"]:.2%}'],
             ["users' own claims refused (FRR)", f'{found["false_rejection_rate"]:.1%}'],
             ['pooled EER against strangers', f'{found["eer"]:.3f}'],
+        ],
+    )
+
+
+def _rates_of(found: Enrolled) -> dict[str, float]:
+    return {
+        **summarize(found.answers),
+        'falseAcceptanceRate': found.false_acceptance_rate,
+        'falseRejectionRate': found.false_rejection_rate,
+    }
+
+
+def print_enrolled(found: dict[int, dict[str, float]]) -> None:
+    """Print how users are recognized who were enrolled without training, by typings."""
+    print_table(
+        'One half of the users trained, the other enrolled with their first typings, and the other '
+        'way round',
+        ['typings', 'rank-1', 'pooled EER', "strangers' claims accepted", 'own claims refused'],
+        [
+            [
+                str(n),
+                f'{rates["rank1"]:.3f}',
+                f'{rates["pooledEER"]:.3f}',
+                f'{rates["falseAcceptanceRate"]:.2%}',
+                f'{rates["falseRejectionRate"]:.1%}',
+            ]
+            for n, rates in found.items()
         ],
     )
 

@@ -79,30 +79,28 @@ def meet_strangers(sample: Sample) -> Strangers:
             return Sample(chosen.press, chosen.release, np.searchsorted(enrolled, chosen.y))
 
         model = fit_typing_model(encoded(train[is_enrolled[train]]))
-        decision = model.decision(1)
+        match, least_known = model.thresholds(1)
         inside, outside = encoded(last[is_enrolled[last]]), sample.at(last[~is_enrolled[last]])
         inside_scores, outside_scores = (
-            model.score_users(as_times(s.press, s.release)) for s in (inside, outside)
+            model.scaled_scores(as_times(s.press, s.release)) for s in (inside, outside)
         )
-        inside_claims, outside_claims = (
-            evidence(found, decision.temperature) for found in (inside_scores, outside_scores)
-        )
-        own.append(inside_claims[np.arange(len(inside.y)), inside.y])
-        others.append(outside_claims.ravel())
+        own.append(evidence(inside_scores)[np.arange(len(inside.y)), inside.y])
+        claims = evidence(outside_scores)
+        others.append(claims.ravel())
         known.append(inside_scores.max(axis=1))
         unknown.append(outside_scores.max(axis=1))
-        known_rejected.append(known[-1] <= decision.unknown_threshold)
-        strangers_rejected.append(unknown[-1] <= decision.unknown_threshold)
-        accepted.append(others[-1] > decision.threshold)
-        refused.append(own[-1] <= decision.threshold)
+        known_rejected.append(known[-1] <= least_known[inside_scores.argmax(axis=1)])
+        strangers_rejected.append(unknown[-1] <= least_known[outside_scores.argmax(axis=1)])
+        accepted.append((claims > match).ravel())
+        refused.append(own[-1] <= match[inside.y])
 
     genuine, impostor = np.concatenate(own), np.concatenate(others)
-    claims = Trials(
+    trials = Trials(
         np.concatenate([genuine, impostor]),
         np.repeat([0, -1], [len(genuine), len(impostor)]),
         np.zeros(len(genuine) + len(impostor), dtype=np.int64),
     )
-    far, frr = claims.curve()
+    far, frr = trials.curve()
     best = np.concatenate([*known, *unknown])
     is_known = np.repeat([1, 0], [sum(map(len, known)), sum(map(len, unknown))])
     return Strangers(

@@ -8,7 +8,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 from xgboost import XGBClassifier
 
 from keystroke.features import FEATURES
-from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES, make_model
+from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES, make_classifier
 from keystroke.graphs.merging import compact
 
 
@@ -31,7 +31,7 @@ def export_boosted_trees(classifier: XGBClassifier) -> onnx.ModelProto:
     C = len(classifier.classes_)
     if C > 2:
         trees.output[:] = [LABEL, SCORES]
-        return make_model('XGB', [compact(trees)], [], FEATURES_INPUT, len(FEATURES), C)
+        return make_classifier('XGB', [compact(trees)], [], C)
     # Where the first tree has no split, onnxmltools gives the base probability as if it were the
     # margin; and where no weight is negative, ONNX Runtime's label takes the margin for a
     # probability.
@@ -44,4 +44,4 @@ def export_boosted_trees(classifier: XGBClassifier) -> onnx.ModelProto:
     )
     trees.output[:] = ['label_by_margin', SCORES]
     label = helper.make_node('ArgMax', [SCORES], [LABEL], axis=1, keepdims=0)
-    return make_model('XGB', [trees, label], [], FEATURES_INPUT, len(FEATURES), C)
+    return make_classifier('XGB', [trees, label], [], C)

@@ -1,24 +1,59 @@
 """Write the fitted models as ONNX graphs that answer exactly as Python does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx
+from numpy.typing import NDArray
 
 from keystroke.graphs.boosting import export_boosted_trees
 from keystroke.graphs.forest import export_forest
 from keystroke.graphs.svm import export_support_vectors
-from keystroke.graphs.typing import export_typing_model
+from keystroke.graphs.typing import (
+    export_enrollment,
+    export_scores,
+    export_templates,
+    template_rows,
+)
 
-_EXPORTERS: dict[str, Callable[[Any], onnx.ModelProto]] = {
-    'SVM': export_support_vectors,
-    'RF': export_forest,
-    'XGB': export_boosted_trees,
-    'typing': export_typing_model,
+
+@dataclass(frozen=True)
+class Exported:
+    """A model as ONNX.
+
+    Attributes
+    ----------
+    graph : onnx.ModelProto
+        From rows to labels and scores.
+    templates : mapping of str to ndarray
+        The graph's inputs beside the rows; none where users are constants of the graph.
+    parts : mapping of str to onnx.ModelProto
+        Further graphs, by the names that the manifest has for them.
+    """
+
+    graph: onnx.ModelProto
+    templates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    parts: Mapping[str, onnx.ModelProto] = field(default_factory=dict)
+
+
+def _export_typing_model(model: Any) -> Exported:
+    return Exported(
+        export_scores(model),
+        template_rows(model.background_.cohort),
+        {'enroll': export_enrollment(model), 'templates': export_templates(model)},
+    )
+
+
+_EXPORTERS: dict[str, Callable[[Any], Exported]] = {
+    'SVM': lambda model: Exported(export_support_vectors(model)),
+    'RF': lambda model: Exported(export_forest(model)),
+    'XGB': lambda model: Exported(export_boosted_trees(model)),
+    'typing': _export_typing_model,
 }
 
 
-def export(name: str, estimator: Any) -> onnx.ModelProto:
+def export(name: str, estimator: Any) -> Exported:
     """Convert a fitted model.
 
     Parameters
@@ -30,9 +65,10 @@ def export(name: str, estimator: Any) -> onnx.ModelProto:
 
     Returns
     -------
-    onnx.ModelProto
+    Exported
         Checked by ``onnx.checker``; the same estimator always gives the same bytes.
     """
-    model = _EXPORTERS[name](estimator)
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    exported = _EXPORTERS[name](estimator)
+    for graph in (exported.graph, *exported.parts.values()):
+        onnx.checker.check_model(graph, full_check=True)
+    return exported

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from sklearn.ensemble import RandomForestClassifier
 
-from keystroke.features import FEATURES
-from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES, constants, make_model
+from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES, constants, make_classifier
 
 
 def export_forest(forest: RandomForestClassifier) -> onnx.ModelProto:
@@ -60,14 +59,12 @@ def export_forest(forest: RandomForestClassifier) -> onnx.ModelProto:
         **{key: np.concatenate(parts).tolist() for key, parts in columns.items()},
     )
     if not of_two:
-        return make_model('RF', [trees], [], FEATURES_INPUT, len(FEATURES), C)
+        return make_classifier('RF', [trees], [], C)
     slice_ends = {'first': [0], 'end': [2], 'axis': [1]}
-    return make_model(
+    return make_classifier(
         'RF',
         [trees, helper.make_node('Slice', ['scores_of_three', *slice_ends], [SCORES])],
         constants(np.int64, slice_ends),
-        FEATURES_INPUT,
-        len(FEATURES),
         C,
     )
 

@@ -1,6 +1,6 @@
 """Hold exported ONNX graphs against the Python models they were made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +9,19 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from keystroke.graphs.export import Exported
 from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES, TIMES_INPUT
 from keystroke.models.classifiers import RANDOM_STATE
 from keystroke.models.table import MODELS, Input, Inputs
 from keystroke.models.timings import Floats, Ints, as_times
+from keystroke.models.typing_model import TypingModel
 
 PERTURBED_ROWS = 20_000
 MAX_LABEL_DIFFERENCES = 1 / 1000
 """Share of rows; two users' identical typings may tie, and rounding then decides."""
+
+MAX_ENROLLED_DIFFERENCE = 1e-5
+"""Of a score, whether its user was trained or enrolled with the same typings."""
 
 LATE_CLOCK = 2**52
 """ms; float64 tells whole numbers apart up to twice that."""
@@ -114,7 +119,10 @@ def open_session(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 
 def predict(
-    session: onnxruntime.InferenceSession, rows: NDArray[Any], batch: int = 64
+    session: onnxruntime.InferenceSession,
+    rows: NDArray[Any],
+    templates: Mapping[str, NDArray[Any]] = {},
+    batch: int = 64,
 ) -> tuple[Ints, NDArray[np.float32]]:
     """Run a graph in batches.
 
@@ -122,7 +130,9 @@ def predict(
     ----------
     session : onnxruntime.InferenceSession
     rows : ndarray, shape (N, columns)
-        Of the graph's one input.
+        Of the graph's first input.
+    templates : mapping of str to ndarray
+        Its other inputs.
     batch : int
         Rows a run; the SVM's memory grows with rows times users squared.
 
@@ -131,22 +141,22 @@ def predict(
     label : ndarray of int64, shape (N,)
     scores : ndarray of float32, shape (N, C)
     """
-    (reads,) = (entry.name for entry in session.get_inputs())
+    reads = session.get_inputs()[0].name
     runs = [
-        session.run([LABEL, SCORES], {reads: rows[first : first + batch]})
+        session.run([LABEL, SCORES], {reads: rows[first : first + batch], **templates})
         for first in range(0, len(rows), batch)
     ]
     return np.concatenate([run[0] for run in runs]), np.concatenate([run[1] for run in runs])
 
 
-def compare(name: str, graph: onnx.ModelProto, estimator: Any, inputs: Inputs) -> Parity:
+def compare(name: str, exported: Exported, estimator: Any, inputs: Inputs) -> Parity:
     """Compare a graph's answers with its model's, on the given rows and on perturbed ones.
 
     Parameters
     ----------
     name : str
         Of ``MODELS``.
-    graph : onnx.ModelProto
+    exported : Exported
     estimator
         The fitted model.
     inputs : dict
@@ -164,7 +174,7 @@ def compare(name: str, graph: onnx.ModelProto, estimator: Any, inputs: Inputs) -
     model = MODELS[name]
     given = inputs[model.input]
     rows = np.concatenate([given, _PERTURB[model.input](given)])
-    label, scores = predict(open_session(graph), rows)
+    label, scores = predict(open_session(exported.graph), rows, exported.templates)
     allowed, difference = model.max_score_difference, None
     if allowed is not None:
         difference = float(np.abs(scores - model.scores(estimator, rows)).max())
@@ -176,3 +186,44 @@ def compare(name: str, graph: onnx.ModelProto, estimator: Any, inputs: Inputs) -
     if allowed is not None and difference is not None and not difference <= allowed:
         raise ParityError(f'a score differs from {estimator!r} by {difference}')
     return Parity(len(rows), differences, difference)
+
+
+def compare_enrollment(exported: Exported, model: TypingModel, inputs: Inputs, y: Ints) -> float:
+    """Enroll every user of the training with their own typings, and compare what they score.
+
+    Parameters
+    ----------
+    exported : Exported
+        Of the typing model.
+    model : TypingModel
+    inputs : dict
+        From ``model_inputs``: what the model was fitted on.
+    y : ndarray of int64, shape (N,)
+        Who typed it.
+
+    Returns
+    -------
+    float
+        Largest difference of a score of any typing to the one by the templates of the training.
+
+    Raises
+    ------
+    ParityError
+        If it is more than rounding explains.
+    """
+    times = inputs['times']
+    enroll = open_session(exported.parts['enroll'])
+    rows = [
+        enroll.run(list(exported.templates), {TIMES_INPUT: times[y == u]}) for u in np.unique(y)
+    ]
+    templates = {
+        name: np.concatenate(parts)
+        for name, parts in zip(exported.templates, zip(*rows, strict=True), strict=True)
+    }
+    session = open_session(exported.graph)
+    _, trained = predict(session, times, exported.templates)
+    _, enrolled = predict(session, times, templates)
+    difference = float(np.abs(enrolled - trained).max())
+    if not difference <= MAX_ENROLLED_DIFFERENCE:
+        raise ParityError(f'users enrolled again by {model!r} score otherwise by {difference}')
+    return difference

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.svm import SVC
 
-from keystroke.features import FEATURES
-from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES, constants, make_model
+from keystroke.graphs.graph import FEATURES_INPUT, LABEL, SCORES, constants, make_classifier
 
 _FLOAT32_MAX = np.finfo(np.float32).max
 
@@ -135,7 +134,7 @@ def export_support_vectors(svc: SVC) -> onnx.ModelProto:
         *constants(np.float32, float32_constants),
         *constants(np.int64, {k: v for k, v in shapes.items() if k in used}),
     ]
-    return make_model('SVM', nodes, initializers, FEATURES_INPUT, len(FEATURES), C)
+    return make_classifier('SVM', nodes, initializers, C)
 
 
 def _support_vector_blocks(

@@ -1,4 +1,4 @@
-"""What is made of scores: probabilities, evidence, and the thresholds fitted on held-out typings.
+"""What is made of scores: probabilities, evidence, and the thresholds fitted on users left out.
 
 References
 ----------
@@ -7,31 +7,64 @@ Guo et al., On calibration of modern neural networks, ICML 2017 (temperature).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from keystroke.models.scorer import Scorer
+from keystroke.models.background import Background
 from keystroke.models.timings import Floats, Ints
 
-FitScorer = Callable[[Floats, Ints], Scorer]
+_Answers = tuple[Floats, Ints]
 
-MOST_COMBINED = 3
+FitBackground = Callable[[Floats, Ints], Background]
+
+ENROLLED = (1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20)
+"""Typings a user is enrolled with for which decisions are fitted; the score of more is read as that
+of the next fewer."""
+
+MOST_ASKED = 3
 """Typings of one person for whose mean score a decision of its own is fitted."""
 
-MOST_FOLDS = 8
-"""Fits for each number of typings while the decisions are fitted."""
-
 STRANGER_FOLDS = 5
-"""Parts of the users that are left out in turn, to be scored as strangers."""
+"""Parts of the users that are left out of the background in turn."""
+
+MIN_FOR_FOLDS = 4
+"""Users; a background of fewer says nothing of people in general."""
+
+MOST_FOLDS = 8
+"""Choices of the typings that users are enrolled with, for each number of them."""
 
 MOST_HELD_OUT = 2000
-"""Held-out scores, each against all users, that are enough for a quantile of 1 in 100."""
+"""Typings held out, each scored against all users, that are enough for a quantile of 1 in 100."""
 
-UNCALIBRATED_TEMPERATURE = 2.0
+MOST_SCORES = 4_000_000
+"""Scores of held-out typings for each number of them enrolled, 32 MB."""
+
+LEAST_TEMPERATURE = 0.5
+"""Of one typing; recorded people give .9 to 1.1. A few, all named right, would have it 0."""
+
+UNCALIBRATED_TEMPERATURE = 1.0
 """Where nobody typed twice, so that nothing can be held out; about what recorded people give."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where a decision is made about a user who is enrolled with so many typings.
+
+    Attributes
+    ----------
+    enrolled : int
+        Typings of the user's template, at least.
+    match : float
+        A claim to be the user is confirmed where the evidence is above it.
+    known : float
+        Of the best scored user: the typist looks unknown where the scaled score is not above it.
+    """
+
+    enrolled: int
+    match: float
+    known: float
 
 
 @dataclass(frozen=True)
@@ -40,48 +73,50 @@ class Decision:
 
     Attributes
     ----------
-    typings : int
-        n; of more than the largest n there is, the largest one's decision is used.
+    asked : int
+        Typings whose mean score it is; the most there is serves more typings as well.
     temperature : float
-        Divides mean scores in ``probabilities`` and ``evidence``.
-    threshold : float
-        A claimed user is confirmed where the evidence is above it.
-    unknown_threshold : float
-        The typist looks unknown where even the best user's mean score is not above it.
+        Divides mean scores. How many typings users are enrolled with does not matter to it: that
+        a template of few is less certain is in the score already.
+    thresholds : list of Threshold
+        By typings enrolled; the first of 1.
     """
 
-    typings: int
+    asked: int
     temperature: float
-    threshold: float
-    unknown_threshold: float
+    thresholds: list[Threshold]
+
+    def threshold(self, enrolled: int) -> Threshold:
+        """Return the thresholds for a user enrolled with so many typings, at least 1."""
+        return [entry for entry in self.thresholds if entry.enrolled <= enrolled][-1]
 
 
-def probabilities(scores: Floats, temperature: float) -> Floats:
-    """Turn scores, shape (N, C), into probabilities if one of the C users typed.
+def probabilities(scaled: Floats) -> Floats:
+    """Turn scaled scores, shape (N, C), into probabilities if one of the C users typed.
 
     Examples
     --------
-    >>> probabilities(np.array([[2.0, 0.0]]), 2.0).round(3)
+    >>> probabilities(np.array([[1.0, 0.0]])).round(3)
     array([[0.731, 0.269]])
     """
-    result: Floats = softmax(scores / temperature, axis=1)
+    result: Floats = softmax(scaled, axis=1)
     return result
 
 
-def evidence(scores: Floats, temperature: float) -> Floats:
-    r"""Weigh each user against everybody else: another enrolled user, or as likely a stranger.
+def evidence(scaled: Floats) -> Floats:
+    r"""Weigh each user against everybody else: another user, or as likely a stranger.
 
-    .. math:: e_u = s_u / T - \log\left(\frac{1}{2 (C-1)} \sum_{v \ne u} \exp(s_v / T)
+    .. math:: e_u = s_u - \log\left(\frac{1}{2 (C-1)} \sum_{v \ne u} \exp s_v
         + \frac{1}{2}\right)
 
     A natural-logarithm likelihood ratio: 0 says nothing, 4.6 favors the user 100 to 1. A
     stranger scores 0 by the construction of both parts of the score. Without the sum, one who is
-    like two enrolled users would pass for both.
+    like two users would pass for both.
 
     Parameters
     ----------
-    scores : ndarray, shape (N, C)
-    temperature : float
+    scaled : ndarray, shape (N, C)
+        Scores over their users' temperatures; C at least 2.
 
     Returns
     -------
@@ -89,10 +124,9 @@ def evidence(scores: Floats, temperature: float) -> Floats:
 
     Examples
     --------
-    >>> evidence(np.array([[2.0, 0.0]]), 2.0).round(3)
+    >>> evidence(np.array([[1.0, 0.0]])).round(3)
     array([[ 1.  , -0.62]])
     """
-    scaled = scores / temperature
     best = scaled.argmax(axis=1)
     rows = np.arange(len(scaled))
     without_best = scaled.copy()
@@ -103,7 +137,7 @@ def evidence(scores: Floats, temperature: float) -> Floats:
     with np.errstate(divide='ignore'):
         others = top + np.log(np.maximum(share.sum(axis=1, keepdims=True) - share, 0))
     others[rows, best] = logsumexp(without_best, axis=1)
-    mean = others - np.log(scores.shape[1] - 1)
+    mean = others - np.log(scaled.shape[1] - 1)
     result: Floats = scaled - np.logaddexp(mean + np.log(0.5), np.log(0.5))
     return result
 
@@ -111,11 +145,14 @@ def evidence(scores: Floats, temperature: float) -> Floats:
 def fit_decisions(
     timings: Floats,
     y: Ints,
-    fit_scorer: FitScorer,
+    fit_background: FitBackground,
     false_acceptance_rate: float,
     known_rejection_rate: float,
 ) -> list[Decision]:
-    """Fit how scores are read, on typings held out and on users left out.
+    """Fit how scores are read, as they are of people whom the background has never seen.
+
+    A part of the users is left out of the background in turn. Then everybody is enrolled with their
+    first n typings, and those left out are asked about with later ones.
 
     Parameters
     ----------
@@ -123,8 +160,8 @@ def fit_decisions(
         Log timings; each user's in the order in which they were made.
     y : ndarray of int64, shape (N,)
         Class indices, each of 0..C-1 at least once.
-    fit_scorer : callable
-        From log timings and class indices to a scorer.
+    fit_background : callable
+        From log timings and class indices to a background.
     false_acceptance_rate : float
         Share of strangers' typings that may pass for a given user.
     known_rejection_rate : float
@@ -133,88 +170,141 @@ def fit_decisions(
     Returns
     -------
     list of Decision
-        Of one typing, two and so on, as far as most users have typings to hold out.
+        Of one typing asked, two and so on, as far as most users have typings to hold out.
     """
     C = int(y.max()) + 1
-    decisions: list[Decision] = []
-    for typings in range(1, MOST_COMBINED + 1):
-        held_out = list(_held_out(timings, y, fit_scorer, typings))
-        users = np.concatenate([np.zeros(0, np.int64), *(user for _, user in held_out)])
-        # A decision for several typings has to be one for most users.
-        if typings > 1 and len(np.unique(users)) < C / 2:
-            break
-        if held_out:
-            scores = np.concatenate([score for score, _ in held_out])
-            temperature = _fit_temperature(scores, users, typings)
-            known = scores.max(axis=1)
-        else:
-            scores = np.zeros((0, C))
-            temperature, known = UNCALIBRATED_TEMPERATURE, np.zeros(1)
-        strangers = [
-            evidence(score, temperature).ravel()
-            for score in _strangers(timings, y, fit_scorer, typings)
-        ]
-        if not strangers and len(scores):
-            # Of two users none can be left out: each is the other's stranger.
-            others = np.arange(C) != users[:, None]
-            strangers = [evidence(scores, temperature)[others]]
-        decisions.append(
-            Decision(
-                typings=typings,
-                temperature=temperature,
-                threshold=_quantile(strangers, 1 - false_acceptance_rate, 'higher'),
-                unknown_threshold=_quantile([known], known_rejection_rate, 'lower'),
+    parts = _parts(timings, y, fit_background)
+    found = {
+        (enrolled, asked): answers
+        for enrolled in ENROLLED
+        for asked, answers in enumerate(_ask(parts, enrolled, C), start=1)
+        # A decision has to be one for most users; where nobody typed twice there is one of nothing.
+        if len(np.unique(answers[1])) >= C / 2 or (enrolled, asked) == (1, 1)
+    }
+    decisions = []
+    for asked in range(1, max(asked for _, asked in found) + 1):
+        own = {enrolled: answers for (enrolled, n), answers in found.items() if n == asked}
+        temperature = _fit_temperature(list(own.values()), asked)
+        thresholds = [
+            _fit_threshold(
+                enrolled, scores / temperature, users, false_acceptance_rate, known_rejection_rate
             )
-        )
+            for enrolled, (scores, users) in own.items()
+        ]
+        decisions.append(Decision(asked, temperature, thresholds))
     return decisions
 
 
-def _held_out(
-    timings: Floats, y: Ints, fit_scorer: FitScorer, typings: int
-) -> Iterator[tuple[Floats, Ints]]:
-    """Score users' typings that the scorer was not fitted on, so many at a time.
-
-    Yields
-    ------
-    scores : ndarray, shape (M, C)
-        Mean of a block of successive typings of one user.
-    users : ndarray of int64, shape (M,)
-    """
-    rows, position = blocks(y, typings)
-    # One typing at least stays to enroll the user with.
-    kept = np.bincount(y)[y[rows[:, 0]]] > typings
-    rows, folds = rows[kept], position[kept] % MOST_FOLDS
-    for fold in np.unique(folds):
-        tested = rows[folds == fold]
-        train = np.ones(len(y), dtype=bool)
-        train[tested.ravel()] = False
-        scorer = fit_scorer(timings[train], y[train])
-        tested = _thin(tested, MOST_HELD_OUT // MOST_FOLDS)
-        yield _block_scores(scorer, timings, tested), y[tested[:, 0]]
+def _ask(parts: list['_Part'], enrolled: int, C: int) -> list[_Answers]:
+    """Put together what all parts' users score with one typing at a time, two and so on."""
+    found = [answers for part in parts for answers in part.ask(enrolled)]
+    return [
+        (
+            np.concatenate([np.empty((0, C)), *(answers[size][0] for answers in found)]),
+            np.concatenate([np.empty(0, np.int64), *(answers[size][1] for answers in found)]),
+        )
+        for size in range(MOST_ASKED)
+    ]
 
 
-def _strangers(timings: Floats, y: Ints, fit_scorer: FitScorer, typings: int) -> Iterator[Floats]:
-    """Score typings of users who are left out, against those who are not.
+def _fit_threshold(
+    enrolled: int,
+    scaled: Floats,
+    users: Ints,
+    false_acceptance_rate: float,
+    known_rejection_rate: float,
+) -> Threshold:
+    """Fit thresholds to scaled scores, shape (M, C), of users left out, shape (M,)."""
+    if not len(users):
+        # Where the evidence says nothing either way.
+        return Threshold(enrolled, 0.0, 0.0)
+    C = scaled.shape[1]
+    others = np.arange(C) != users[:, None]
+    # A stranger is not enrolled. Of two users each is the other's stranger all the same.
+    strangers = evidence(scaled[others].reshape(-1, C - 1)) if C > 2 else evidence(scaled)[others]
+    return Threshold(
+        enrolled,
+        match=float(np.quantile(strangers, 1 - false_acceptance_rate, method='higher')),
+        known=float(np.quantile(scaled.max(axis=1), known_rejection_rate, method='lower')),
+    )
 
-    Yields
-    ------
-    ndarray, shape (M, users not left out)
-    """
+
+@dataclass(frozen=True)
+class _Part:
+    """Users left out of a background, beside those it was fitted on."""
+
+    background: Background
+    left_out: Ints
+    timings: Floats
+    y: Ints
+
+    def ask(self, enrolled: int) -> Iterator[list[_Answers]]:
+        """Enroll everybody with some typings, and ask about the others of those left out.
+
+        Which typings a user is enrolled with changes in turn, until each was asked about.
+
+        Yields
+        ------
+        list of (scores, users)
+            Asked with one typing at a time, two and so on: the mean scores of M blocks of
+            successive typings, shape (M, C), and whose they are, shape (M,).
+        """
+        position, count = positions(self.y), np.bincount(self.y)[self.y]
+        held_out = np.maximum(count - enrolled, 0)
+        most = min(MOST_HELD_OUT, MOST_SCORES // (int(self.y.max()) + 1)) // STRANGER_FOLDS
+        folds = min(int(np.ceil(count / np.maximum(held_out, 1)).max()), MOST_FOLDS)
+        for fold in range(folds):
+            first = fold * held_out
+            asked = np.flatnonzero(
+                np.isin(self.y, self.left_out) & (position >= first) & (position < first + held_out)
+            )
+            if not len(asked):
+                return
+            if len(asked) > most // folds:
+                rows = asked[blocks(self.y[asked], MOST_ASKED)]
+                asked = _thin(rows, most // folds // MOST_ASKED).ravel()
+            # A user is enrolled with the typings that follow; after the last comes the first.
+            own = np.flatnonzero((position - first - held_out) % count < enrolled)
+            templates = self.background.enroll_users(self.timings[own], self.y[own])
+            scores = self.background.scores(self.timings[asked], templates)
+            yield [self._together(asked, scores, size) for size in range(1, MOST_ASKED + 1)]
+
+    def _together(self, asked: Ints, scores: Floats, size: int) -> _Answers:
+        rows = blocks(self.y[asked], size)
+        return scores[rows].mean(axis=1), self.y[asked[rows[:, 0]]]
+
+
+def _parts(timings: Floats, y: Ints, fit_background: FitBackground) -> list[_Part]:
+    """Leave each part of the users out of a background in turn."""
     C = int(y.max()) + 1
-    parts = min(STRANGER_FOLDS, C)
-    rows, _ = blocks(y, typings)
-    for part in range(parts if C > 2 else 0):
-        out = np.arange(C) % parts == part
-        tested = rows[out[y[rows[:, 0]]]]
-        if not len(tested):
-            continue
-        enrolled = np.flatnonzero(~out[y])
-        _, encoded = np.unique(y[enrolled], return_inverse=True)
-        scorer = fit_scorer(timings[enrolled], encoded)
-        yield _block_scores(scorer, timings, _thin(tested, MOST_HELD_OUT // STRANGER_FOLDS))
+    if C < MIN_FOR_FOLDS:
+        return [_Part(fit_background(timings, y), np.arange(C), timings, y)]
+    parts = []
+    for part in range(min(STRANGER_FOLDS, C)):
+        left_out = np.arange(C) % min(STRANGER_FOLDS, C) == part
+        known = np.flatnonzero(~left_out[y])
+        _, encoded = np.unique(y[known], return_inverse=True)
+        background = fit_background(timings[known], encoded)
+        parts.append(_Part(background, np.flatnonzero(left_out), timings, y))
+    return parts
 
 
-def blocks(y: Ints, size: int) -> tuple[Ints, Ints]:
+def positions(y: Ints) -> Ints:
+    """Return the position of each typing among its user's, from 0, shape (N,).
+
+    Examples
+    --------
+    >>> positions(np.array([0, 1, 0, 0, 1]))
+    array([0, 0, 1, 2, 1])
+    """
+    by_user = np.argsort(y, kind='stable')
+    counts = np.bincount(y)
+    position = np.empty(len(y), dtype=np.int64)
+    position[by_user] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return position
+
+
+def blocks(y: Ints, size: int) -> Ints:
     """Cut each user's typings into whole blocks of successive ones; the rest is left out.
 
     Parameters
@@ -225,24 +315,21 @@ def blocks(y: Ints, size: int) -> tuple[Ints, Ints]:
 
     Returns
     -------
-    rows : ndarray of int64, shape (M, size)
+    ndarray of int64, shape (M, size)
         Row numbers of each block, user by user.
-    position : ndarray of int64, shape (M,)
-        Which of its user's blocks it is, from 0.
 
     Examples
     --------
-    >>> blocks(np.array([0, 1, 0, 0, 1]), 2)[0]
+    >>> blocks(np.array([0, 1, 0, 0, 1]), 2)
     array([[0, 2],
            [1, 4]])
     """
     by_user = np.argsort(y, kind='stable')
-    counts = np.bincount(y)
-    # Position of each typing among its user's, and how many follow until the user's last.
-    position = np.arange(len(y)) - (np.cumsum(counts) - counts)[y[by_user]]
-    left = counts[y[by_user]] - position
+    position = positions(y)[by_user]
+    left = np.bincount(y)[y[by_user]] - position
     first = np.flatnonzero((position % size == 0) & (left >= size))
-    return by_user[first[:, None] + np.arange(size)], position[first] // size
+    rows: Ints = by_user[first[:, None] + np.arange(size)]
+    return rows
 
 
 def _thin(rows: Ints, most: int) -> Ints:
@@ -252,26 +339,18 @@ def _thin(rows: Ints, most: int) -> Ints:
     return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
 
 
-def _block_scores(scorer: Scorer, timings: Floats, rows: Ints) -> Floats:
-    scores = scorer.scores(timings[rows.ravel()])
-    means: Floats = scores.reshape(*rows.shape, -1).mean(axis=1)
-    return means
-
-
-def _fit_temperature(scores: Floats, users: Ints, typings: int) -> float:
+def _fit_temperature(found: list[_Answers], asked: int) -> float:
     """Find the temperature at which the true users of held-out typings are least surprising."""
+    if not any(len(users) for _, users in found):
+        return UNCALIBRATED_TEMPERATURE
 
     def surprise(log_temperature: float) -> float:
-        scaled = scores / np.exp(log_temperature)
-        own = scaled[np.arange(len(users)), users]
-        return float((logsumexp(scaled, axis=1) - own).mean())
+        return sum(_log_loss(scores / np.exp(log_temperature), users) for scores, users in found)
 
-    # A mean of n independent log-likelihood ratios is 1/n of their sum: nothing is surer than
-    # that, though a few typings, all named right, would have it so.
-    bounds = (np.log(1 / typings), np.log(100.0))
+    bounds = (np.log(LEAST_TEMPERATURE / asked), np.log(100.0))
     return float(np.exp(minimize_scalar(surprise, bounds=bounds, method='bounded').x))
 
 
-def _quantile(parts: list[Floats], share: float, method: Any) -> float:
-    # Without anything held out: where the evidence says nothing either way.
-    return float(np.quantile(np.concatenate(parts), share, method=method)) if parts else 0.0
+def _log_loss(scaled: Floats, users: Ints) -> float:
+    """Return the sum of minus the logarithms of true users' probabilities."""
+    return float((logsumexp(scaled, axis=1) - scaled[np.arange(len(users)), users]).sum())

@@ -60,3 +60,35 @@ def log_timings(times: Floats) -> Floats:
             np.sign(between) * np.log1p(np.abs(between) / RPT_UNIT),
         ]
     )
+
+
+def timing_slices(timings: int) -> dict[str, slice]:
+    """Return where each of the four timings is among F log timings.
+
+    Parameters
+    ----------
+    timings : int
+        F of ``log_timings``: 4K - 3, or 4K - 5 without the last key's release.
+
+    Examples
+    --------
+    >>> timing_slices(5)
+    {'HT': slice(0, 2, None), 'PPT': slice(2, 3, None), 'RRT': slice(3, 4, None), \
+'RPT': slice(4, 5, None)}
+    """
+    released = timings % 4 == 1
+    keys = (timings + 3) // 4 if released else (timings + 5) // 4
+    held = keys if released else keys - 1
+    ends = np.cumsum([held, keys - 1, held - 1, keys - 1]).tolist()
+    return {
+        name: slice(start, end)
+        for name, start, end in zip(('HT', 'PPT', 'RRT', 'RPT'), [0, *ends], ends, strict=False)
+    }
+
+
+def user_means(values: Floats, y: Ints) -> Floats:
+    """Return each user's mean, shape (C, F), of values of shape (N, F)."""
+    sums = np.zeros((int(y.max()) + 1, values.shape[1]))
+    np.add.at(sums, y, values)
+    means: Floats = sums / np.bincount(y)[:, None]
+    return means

@@ -1,18 +1,15 @@
 """Recognize people by every single time of a typing rather than by eight aggregates.
 
-The score of a typing for a user is the sum of two views of the same robust log timings:
+The score of a typing for a user is the sum of two views of the same log timings, warped so that
+everybody's are spread alike:
 
-* two-covariance PLDA on hold and press-press times: the log-likelihood ratio of "typed by this
-  user" against "typed by somebody else", with one covariance of users' means, B, and one of a
-  user's own typings about their mean, W (Ioffe 2006; Brümmer and de Villiers 2010);
-* a scaled Manhattan distance over all four timings (Killourhy and Maxion 2009), robust where the
-  Gaussian model is not.
+* two-covariance PLDA: the log-likelihood ratio of "typed by this user" against "typed by somebody
+  else" (Ioffe 2006; Brümmer and de Villiers 2010);
+* a scaled Manhattan distance (Killourhy and Maxion 2009), robust where the Gaussian model is not,
+  after the typing's tempo has been taken out in part.
 
-A typing that is far from everybody is nobody's, however much less far it is from one user than
-from the others: beyond a distance that people's typings do not reach, all scores fall alike.
-
-Both views follow from a few typings of a user, so that the whole model is a few dozen numbers a
-user.
+Both follow in closed form from a few typings of a user, the *template*, and from what is common to
+all, the *background*: a user is enrolled without any training.
 
 References
 ----------
@@ -30,27 +27,24 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
+from keystroke.models.background import Background, fit_background
 from keystroke.models.decisions import Decision, fit_decisions, probabilities
-from keystroke.models.scorer import Scorer, fit_scorer
-from keystroke.models.timings import Floats, Ints, log_timings
+from keystroke.models.timings import Floats, log_timings
 
 MIN_COLUMNS = 2
 """One press and one release make the first hold time."""
 
 
 class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Recognize users by PLDA and Manhattan distance on robust log timings.
+    """Recognize users by PLDA and a Manhattan distance on warped log timings.
 
-    Everything is fitted in ``fit``: medians, spreads, covariances, and, on typings held out from
-    it in inner folds, the temperature and the thresholds.
+    Everything is fitted in ``fit``: the background, the users' templates, and, on users left out of
+    a background, the temperatures and the thresholds.
 
     Parameters
     ----------
-    manhattan_weight : float
-        Of the Manhattan distance beside the log-likelihood ratio.
-    clip : float
-        Most a log timing may lie from its median, in robust standard deviations.
     false_acceptance_rate : float
         Share of strangers' typings, people not enrolled, that may pass for a given user.
     known_rejection_rate : float
@@ -59,9 +53,12 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_ : ndarray, shape (C,)
-    scorer_ : Scorer
+    background_ : Background
+        Its cohort is the templates of the C users.
+    counts_ : ndarray of int64, shape (C,)
+        Typings that each user's template is made of.
     decisions_ : list of Decision
-        Of one typing, two and so on, as far as users have typings to hold out.
+        Of one typing asked, two and so on.
     n_features_in_ : int
         2K.
 
@@ -72,14 +69,8 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self,
-        manhattan_weight: float = 0.25,
-        clip: float = 3.0,
-        false_acceptance_rate: float = 0.01,
-        known_rejection_rate: float = 0.05,
+        self, false_acceptance_rate: float = 0.01, known_rejection_rate: float = 0.05
     ) -> None:
-        self.manhattan_weight = manhattan_weight
-        self.clip = clip
         self.false_acceptance_rate = false_acceptance_rate
         self.known_rejection_rate = known_rejection_rate
 
@@ -106,26 +97,68 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError('telling users apart needs two classes at least; there is 1 class')
         timings = log_timings(times)
-        plda = self.n_features_in_ - 1  # HT and PPT
-
-        def scorer(rows: Floats, users: Ints) -> Scorer:
-            return fit_scorer(rows, users, plda, self.manhattan_weight, self.clip)
-
-        self.scorer_ = scorer(timings, encoded)
-        self.decisions_ = fit_decisions(
-            timings, encoded, scorer, self.false_acceptance_rate, self.known_rejection_rate
-        )
+        self.counts_ = np.bincount(encoded)
+        # The order of sums, and so the last digits, would depend on the number of processors.
+        with threadpool_limits(limits=1, user_api='blas'):
+            self.background_: Background = fit_background(timings, encoded)
+            self.decisions_ = fit_decisions(
+                timings,
+                encoded,
+                fit_background,
+                self.false_acceptance_rate,
+                self.known_rejection_rate,
+            )
         return self
+
+    def enroll(self, X: ArrayLike) -> Floats:
+        """Make a user's template, shape (4F + 2,), of n typings, shape (n, 2K)."""
+        return self.background_.enroll(log_timings(self._times(X)))
+
+    def score_templates(self, X: ArrayLike, templates: Floats) -> Floats:
+        """Score templates, shape (C, 4F + 2), for each typing, shape (N, C)."""
+        return self.background_.scores(log_timings(self._times(X)), templates)
 
     def score_users(self, X: ArrayLike) -> Floats:
         """Score every user for each typing, shape (N, C); the higher, the likelier."""
         check_is_fitted(self)
-        times: Floats = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.scorer_.scores(log_timings(times))
+        return self.score_templates(X, self.background_.cohort)
+
+    def scaled_scores(self, X: ArrayLike, asked: int = 1) -> Floats:
+        """Score every user for so many successive typings of one person, over the temperature.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, 2K)
+        asked : int
+            Divides N.
+
+        Returns
+        -------
+        ndarray, shape (N / asked, C)
+            What ``probabilities`` and ``evidence`` read.
+        """
+        scores = self.score_users(X)
+        means = scores.reshape(-1, asked, scores.shape[1]).mean(axis=1)
+        scaled: Floats = means / self.decision(asked).temperature
+        return scaled
+
+    def decision(self, asked: int) -> Decision:
+        """Return how the mean score of so many typings of one person is read."""
+        check_is_fitted(self)
+        return self.decisions_[min(asked, len(self.decisions_)) - 1]
+
+    def thresholds(self, asked: int) -> tuple[Floats, Floats]:
+        """Return each user's ``match`` and ``known`` thresholds, two of shape (C,)."""
+        decision = self.decision(asked)
+        found = [decision.threshold(int(n)) for n in self.counts_]
+        return (
+            np.array([threshold.match for threshold in found]),
+            np.array([threshold.known for threshold in found]),
+        )
 
     def predict_proba(self, X: ArrayLike) -> Floats:
         """Return the probability of each user, shape (N, C), if one of them typed."""
-        return probabilities(self.score_users(X), self.decision(1).temperature)
+        return probabilities(self.scaled_scores(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Name the best scored user of each typing, shape (N,)."""
@@ -133,7 +166,7 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         named: NDArray[Any] = self.classes_[best]
         return named
 
-    def decision(self, typings: int) -> Decision:
-        """Return how the mean score of so many typings of one person is read."""
+    def _times(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        return self.decisions_[min(typings, len(self.decisions_)) - 1]
+        times: Floats = validate_data(self, X, dtype=np.float64, reset=False)
+        return times

@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import psutil  # type: ignore[import-untyped]
 import pytest
-from conftest import ROOT, assert_published, entries_of, files, generator, record
+from conftest import ROOT, assert_published, entries_of, files, files_of, generator, record
 from nbformat import v4
 
 from keystroke.commands import train
@@ -60,7 +60,7 @@ def outputs_of(path: Path) -> list[Any]:
 
 def test_training_leaves_manifest_models_and_the_executed_notebook(trained: Path) -> None:
     manifest = assert_published(trained)
-    model_files = {entry['file'] for entry in entries_of(manifest)}
+    model_files = {entry['file'] for entry in files_of(manifest)}
     assert set(files(trained)) == {'manifest.json', 'train.ipynb'} | model_files
     assert manifest['dataset']['name'] == 'six users.csv'
     assert manifest['classes'] == [1, 2, 3, 4, 5, 6]

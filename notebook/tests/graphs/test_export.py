@@ -94,7 +94,7 @@ def test_the_svm_answers_the_largest_times_that_a_csv_may_hold_as_in_python(case
     X = case.X / case.X.max() * np.float32(2**53 - 1)
     svc = SVC(random_state=0).fit(X, case.y)
     rows = np.concatenate([X, perturb_features(X, 3000)])
-    label, _ = answer(export('SVM', svc), rows)
+    label, _ = answer(export('SVM', svc).graph, rows)
     assert (label != svc.predict(rows)).sum() == 0
 
 
@@ -146,7 +146,7 @@ def test_a_float64_threshold_of_the_forest_splits_float32_neighbors_as_in_python
     assert (thresholds.astype(np.float32) > thresholds).any()
     assert (thresholds.astype(np.float32) < thresholds).any()
 
-    label, probabilities = answer(export('RF', forest), X)
+    label, probabilities = answer(export('RF', forest).graph, X)
     assert np.array_equal(label, forest.predict(X))
     assert np.abs(probabilities - forest.predict_proba(X)).max() <= 1e-6
 
@@ -188,7 +188,7 @@ def test_a_feature_equal_to_a_threshold_of_xgboost_goes_right() -> None:
     (split,) = set(classifier.get_booster().trees_to_dataframe()['Split'].dropna())
     rows = np.zeros((3, 8), dtype=np.float32)
     rows[:, 2] = around(np.array([split], dtype=np.float32))
-    label, _ = answer(export('XGB', classifier), rows)
+    label, _ = answer(export('XGB', classifier).graph, rows)
     assert label.tolist() == [0, 1, 1] == classifier.predict(rows).tolist()
 
 
@@ -197,7 +197,7 @@ def test_trees_that_tell_nothing_name_the_user_with_more_typings(second: int) ->
     # No split and no weight: what is left is the share of 7, 9 or 10 typings in 16.
     X = np.zeros((16, 8), dtype=np.float32)
     classifier = XGBClassifier().fit(X, np.arange(16) >= 16 - second)
-    label, scores = answer(export('XGB', classifier), X[:1])
+    label, scores = answer(export('XGB', classifier).graph, X[:1])
     assert label.tolist() == [int(second > 8)] == classifier.predict(X[:1]).astype(int).tolist()
     assert scores[0].tolist() == pytest.approx([1 - second / 16, second / 16], abs=1e-6)
 
@@ -208,15 +208,15 @@ def test_equal_typings_of_two_users_go_to_the_one_that_python_names() -> None:
     X[:2] += 1
     y = np.array([0, 1, 0, 1, 2, 2])
     svc = SVC().fit(X, y)
-    label, _ = answer(export('SVM', svc), X)
+    label, _ = answer(export('SVM', svc).graph, X)
     assert label.tolist() == svc.predict(X).tolist()
 
 
 @pytest.mark.parametrize('name', CLASSIFIERS)
 def test_the_same_typings_give_the_same_bytes(case: Learned, name: str) -> None:
     first = case.graphs[name].SerializeToString()
-    assert export(name, case.estimators[name]).SerializeToString() == first
-    assert export(name, fit(name, case.inputs, case.y)).SerializeToString() == first
+    assert export(name, case.estimators[name]).graph.SerializeToString() == first
+    assert export(name, fit(name, case.inputs, case.y)).graph.SerializeToString() == first
 
 
 @pytest.mark.parametrize('name', CLASSIFIERS)

@@ -154,7 +154,7 @@ def test_fewer_trees_answer_as_xgboost_and_as_onnxmltools_around_every_threshold
     users: int, typings: int
 ) -> None:
     classifier, X = learn(users, typings)
-    plain, model = convert(classifier), export('XGB', classifier)
+    plain, model = convert(classifier), export('XGB', classifier).graph
     trees, plain_trees = trees_of(model), trees_of(plain)
     assert max(attribute(trees, 'nodes_treeids')) < max(attribute(plain_trees, 'nodes_treeids'))
     # No threshold but XGBoost's own, bit for bit.
@@ -176,7 +176,7 @@ def test_what_is_no_number_and_what_is_beyond_all_goes_as_in_onnxmltools_graph()
     rows[np.arange(len(rows)), np.tile(np.arange(8).repeat(3), len(X))] = np.tile(
         np.array([np.nan, np.inf, -np.inf], dtype=np.float32), 8 * len(X)
     )
-    label, scores = run(export('XGB', classifier), rows)
+    label, scores = run(export('XGB', classifier).graph, rows)
     plain_label, plain_scores = run(convert(classifier), rows)
     assert np.array_equal(label, plain_label)
     assert np.abs(scores - plain_scores).max() <= 2e-6
@@ -188,7 +188,7 @@ def test_users_without_any_difference_keep_their_shares() -> None:
     y = np.array([0, 0, 0, 1, 1, 2])
     X = np.ones((6, 8), dtype=np.float32)
     classifier = XGBClassifier().fit(X, y)
-    model = export('XGB', classifier)
+    model = export('XGB', classifier).graph
     label, scores = run(model, X)
     assert set(attribute(trees_of(model), 'nodes_modes')) == {b'LEAF'}
     assert attribute(trees_of(model), 'nodes_treeids') == [0, 1, 2]
@@ -217,13 +217,13 @@ def test_a_model_that_sends_missing_values_left_is_left_as_it_is() -> None:
     node = trees_of(convert(classifier))
     assert any(attribute(node, 'nodes_missing_value_tracks_true'))
     assert compact(node) is node
-    _, scores = run(export('XGB', classifier), X)
+    _, scores = run(export('XGB', classifier).graph, X)
     assert np.abs(scores - classifier.predict_proba(X)).max() <= 2e-6
 
 
 def test_two_users_whose_trees_have_one_margin_are_left_as_they_are() -> None:
     classifier, _ = learn(2, 20)
-    plain, exported = trees_of(convert(classifier)), trees_of(export('XGB', classifier))
+    plain, exported = trees_of(convert(classifier)), trees_of(export('XGB', classifier).graph)
     for name in ('nodes_treeids', 'nodes_values', 'class_weights'):
         assert attribute(exported, name) == attribute(plain, name)
 

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -6,6 +7,7 @@ import pytest
 from conftest import MODELS, Learned
 from onnx import numpy_helper
 
+from keystroke.graphs.export import Exported
 from keystroke.graphs.parity import (
     ParityError,
     compare,
@@ -15,10 +17,10 @@ from keystroke.graphs.parity import (
 )
 
 
-def tampered(model: onnx.ModelProto) -> onnx.ModelProto:
+def tampered(exported: Exported) -> Exported:
     copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
+    copy.CopyFrom(exported.graph)
+    return replace(exported, graph=copy)
 
 
 def attribute(model: onnx.ModelProto, name: str) -> onnx.AttributeProto:
@@ -30,7 +32,7 @@ def attribute(model: onnx.ModelProto, name: str) -> onnx.AttributeProto:
 
 @pytest.mark.parametrize('name', MODELS)
 def test_an_untouched_graph_has_no_difference_to_report(named: Learned, name: str) -> None:
-    result = compare(name, named.graphs[name], named.estimators[name], named.inputs)
+    result = compare(name, named.exported[name], named.estimators[name], named.inputs)
     assert result.rows >= len(named.X) + 20_000
     assert result.label_differences == 0
     if name == 'SVM':
@@ -42,27 +44,27 @@ def test_an_untouched_graph_has_no_difference_to_report(named: Learned, name: st
 
 @pytest.mark.parametrize('name', ['RF', 'XGB'])
 def test_trees_with_the_weights_of_two_users_swapped_are_refused(named: Learned, name: str) -> None:
-    model = tampered(named.graphs[name])
-    users = attribute(model, 'class_ids')
+    model = tampered(named.exported[name])
+    users = attribute(model.graph, 'class_ids')
     users.ints[:] = [{0: 1, 1: 0}.get(user, user) for user in users.ints]
     with pytest.raises(ParityError, match=r'^[0-9]+ of 20[0-9]{3} labels differ from '):
         compare(name, model, named.estimators[name], named.inputs)
 
 
 def test_a_forest_whose_probabilities_are_off_by_little_is_refused(named: Learned) -> None:
-    model = tampered(named.graphs['RF'])
-    weights = attribute(model, 'class_weights')
+    model = tampered(named.exported['RF'])
+    weights = attribute(model.graph, 'class_weights')
     weights.floats[:] = [weight * (1 + 5e-5) for weight in weights.floats]
     # Every label is the same still.
-    label, _ = predict(open_session(model), named.X)
+    label, _ = predict(open_session(model.graph), named.X)
     assert np.array_equal(label, named.estimators['RF'].predict(named.X))
     with pytest.raises(ParityError, match=r'^a score differs from .* by [0-9.e-]+$'):
         compare('RF', model, named.estimators['RF'], named.inputs)
 
 
 def test_support_vectors_with_other_coefficients_are_refused(named: Learned) -> None:
-    model = tampered(named.graphs['SVM'])
-    (constant,) = (c for c in model.graph.initializer if c.name == 'coefficients')
+    model = tampered(named.exported['SVM'])
+    (constant,) = (c for c in model.graph.graph.initializer if c.name == 'coefficients')
     turned = numpy_helper.to_array(constant)[:, :, ::-1].copy()
     constant.CopyFrom(numpy_helper.from_array(turned, 'coefficients'))
     with pytest.raises(ParityError, match=re.escape(f'differ from {named.estimators["SVM"]!r}')):

@@ -2,13 +2,26 @@ import numpy as np
 import onnx
 import pytest
 from conftest import Learned, generator
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from keystroke.graphs.export import export
-from keystroke.graphs.parity import ParityError, compare, open_session, perturb_times, predict
+from keystroke.graphs.export import Exported, export
+from keystroke.graphs.parity import (
+    ParityError,
+    compare,
+    compare_enrollment,
+    open_session,
+    perturb_times,
+    predict,
+)
+from keystroke.graphs.typing import template_rows
 from keystroke.models.table import model_inputs
-from keystroke.models.timings import as_times
+from keystroke.models.timings import Floats, as_times
 from keystroke.models.typing_model import TypingModel
+
+
+def ask(exported: Exported, times: Floats) -> NDArray[np.float32]:
+    return predict(open_session(exported.graph), times, exported.templates)[1]
 
 
 def fitted(learned: Learned) -> TypingModel:
@@ -16,10 +29,13 @@ def fitted(learned: Learned) -> TypingModel:
 
 
 def test_the_graph_is_of_standard_operators_and_small(dataset: Learned) -> None:
-    graph = export('typing', fitted(dataset))
-    assert {entry.domain for entry in graph.opset_import} == {''}
-    assert {node.domain for node in graph.graph.node} == {''}
-    assert graph.ByteSize() < 64_000
+    exported = export('typing', fitted(dataset))
+    for graph in (exported.graph, *exported.parts.values()):
+        assert {entry.domain for entry in graph.opset_import} == {''}
+        assert {node.domain for node in graph.graph.node} == {''}
+        assert graph.ByteSize() < 100_000
+    # However many users there are, as templates are not in it.
+    assert exported.graph.ByteSize() < 32_000
 
 
 def test_the_graph_scores_as_python_and_names_the_same_user_on_every_row(dataset: Learned) -> None:
@@ -27,7 +43,7 @@ def test_the_graph_scores_as_python_and_names_the_same_user_on_every_row(dataset
     typings = dataset.typings
     graph = export('typing', model)
     times = as_times(typings.press, typings.release)
-    found, expected = predict(open_session(graph), times)[1], model.score_users(times)
+    found, expected = ask(graph, times), model.score_users(times)
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 1e-3
     assert np.array_equal(found.argmax(axis=1), expected.argmax(axis=1))
@@ -53,7 +69,7 @@ def test_any_number_of_keys_users_and_typings_is_exported(
     if len(np.unique(user)) < 2:
         times, user = as_times(press, release), np.arange(len(press))
     model = TypingModel().fit(times, user)
-    found = predict(open_session(export('typing', model)), times)[1]
+    found = ask(export('typing', model), times)
     assert np.abs(found - model.score_users(times)).max() < 1e-3
 
 
@@ -77,13 +93,16 @@ def test_equal_presses_say_as_little_in_the_graph_as_in_python(pace: int) -> Non
 
 def test_times_of_a_late_clock_are_subtracted_before_they_are_rounded(named: Learned) -> None:
     times = as_times(named.typings.press, named.typings.release)
-    session = open_session(export('typing', fitted(named)))
-    late = predict(session, times + (2.0**53 - 1 - times.max()))[1]
-    assert np.array_equal(late, predict(session, times)[1])
+    exported = export('typing', fitted(named))
+    late = ask(exported, times + (2.0**53 - 1 - times.max()))
+    assert np.array_equal(late, ask(exported, times))
 
 
 def test_the_same_model_gives_the_same_bytes(named: Learned) -> None:
-    first, second = (export('typing', fitted(named)).SerializeToString() for _ in range(2))
+    first, second = (
+        [g.SerializeToString() for g in (e.graph, *e.parts.values())]
+        for e in (export('typing', fitted(named)), export('typing', fitted(named)))
+    )
     assert first == second
 
 
@@ -94,27 +113,65 @@ def test_a_last_key_without_its_release_is_not_exported() -> None:
         export('typing', model)
 
 
-@pytest.mark.parametrize('constant', ['means', 'linear', 'offset', 'center', 'projection'])
+@pytest.mark.parametrize('constant', ['matrix', 'matrix_offset', 'start', 'per_step'])
 def test_a_graph_with_another_constant_is_refused(named: Learned, constant: str) -> None:
     model = fitted(named)
-    graph = export('typing', model)
-    (initializer,) = (c for c in graph.graph.initializer if c.name == constant)
+    exported = export('typing', model)
+    (initializer,) = (c for c in exported.graph.graph.initializer if c.name == constant)
     value = numpy_helper.to_array(initializer).copy()
-    value.ravel()[0] += 0.01
+    # Of the offsets, that of the direction in which users differ most: others hardly count.
+    value.ravel()[value.size // 2 - 1] += 0.01
     initializer.CopyFrom(numpy_helper.from_array(value, constant))
     with pytest.raises(ParityError, match=r'^a score differs from TypingModel'):
-        compare('typing', graph, model, named.inputs)
+        compare('typing', exported, model, named.inputs)
 
 
 def test_a_graph_that_answers_nan_is_refused(named: Learned) -> None:
     model = fitted(named)
-    graph = export('typing', model)
-    (offset,) = (c for c in graph.graph.initializer if c.name == 'offset')
+    exported = export('typing', model)
+    (offset,) = (c for c in exported.graph.graph.initializer if c.name == 'matrix_offset')
     value = np.full(numpy_helper.to_array(offset).shape, np.nan, dtype=np.float32)
-    offset.CopyFrom(numpy_helper.from_array(value, 'offset'))
-    onnx.checker.check_model(graph)
+    offset.CopyFrom(numpy_helper.from_array(value, 'matrix_offset'))
+    onnx.checker.check_model(exported.graph)
     with pytest.raises(ParityError, match='by nan'):
-        compare('typing', graph, model, named.inputs)
+        compare('typing', exported, model, named.inputs)
+
+
+def test_enrolling_every_user_of_the_training_again_changes_no_score(dataset: Learned) -> None:
+    exported = export('typing', fitted(dataset))
+    difference = compare_enrollment(exported, fitted(dataset), dataset.inputs, dataset.y)
+    assert difference <= 1e-5
+
+
+@pytest.mark.parametrize('constant', ['b', 'ratio', 'prior_spread', 'matrix'])
+def test_an_enrollment_with_another_constant_is_refused(named: Learned, constant: str) -> None:
+    exported = export('typing', fitted(named))
+    (initializer,) = (c for c in exported.parts['enroll'].graph.initializer if c.name == constant)
+    value = numpy_helper.to_array(initializer).copy()
+    value.ravel()[0] += 0.01
+    initializer.CopyFrom(numpy_helper.from_array(value, constant))
+    with pytest.raises(
+        ParityError, match=r'^users enrolled again by TypingModel\(\) score otherwise'
+    ):
+        compare_enrollment(exported, fitted(named), named.inputs, named.y)
+
+
+@pytest.mark.parametrize('typings', [1, 2, 3, 4, 5, 6])
+def test_a_template_is_the_same_in_the_graph_as_in_python(named: Learned, typings: int) -> None:
+    model = fitted(named)
+    times = as_times(named.typings.press, named.typings.release)[:typings]
+    session = open_session(export('typing', model).parts['enroll'])
+    found = np.hstack(session.run(['plda', 'laplace'], {'times': times}))[0]
+    assert found == pytest.approx(model.enroll(times), rel=1e-6, abs=1e-6)
+
+
+def test_users_enrolled_later_score_beside_those_of_the_training(named: Learned) -> None:
+    model, times = fitted(named), as_times(named.typings.press, named.typings.release)
+    exported = export('typing', model)
+    templates = np.vstack([model.background_.cohort, model.enroll(times[[0, 7]])[None]])
+    found = predict(open_session(exported.graph), times, template_rows(templates))[1]
+    assert found.shape == (len(times), 6)
+    assert np.abs(found - model.score_templates(times, templates)).max() < 1e-3
 
 
 def test_perturbed_typings_are_ones_a_keyboard_may_send(named: Learned) -> None:
@@ -126,12 +183,3 @@ def test_perturbed_typings_are_ones_a_keyboard_may_send(named: Learned) -> None:
     assert np.array_equal(times, np.rint(times))
     assert times.min() >= 0
     assert 2**52 <= times.max() < 2**53
-
-
-def test_times_of_zero_are_scored_as_in_python_where_nothing_is_clipped(named: Learned) -> None:
-    press, release = named.typings.press, named.typings.release.copy()
-    release[:, 1] = press[:, 1]
-    times = as_times(press, release)
-    model = TypingModel(clip=40.0).fit(as_times(press, named.typings.release), named.typings.users)
-    found = predict(open_session(export('typing', model)), times)[1]
-    assert np.abs(found / model.score_users(times) - 1).max() < 1e-4

@@ -1,6 +1,5 @@
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from keystroke.models.decisions import evidence
-from keystroke.models.timings import Floats, as_times, log_timings
+from keystroke.models.timings import Floats, as_times
 from keystroke.models.typing_model import TypingModel
 
 
@@ -31,20 +30,18 @@ def test_it_is_an_estimator_as_scikit_learn_checks_one(estimator: Any, check: An
         check(estimator)
 
 
-def test_what_is_far_from_everybody_is_nobodys_and_ranks_as_before() -> None:
-    times, user = recordings(8, 6, 6)
-    model = TypingModel().fit(times, user)
-    press = np.arange(6) * 9000
-    absurd = as_times(press[None], press[None] + 6000)
-    robust = model.scorer_.robust(log_timings(absurd))
-    # 2.2 spreads of 21 timings, at a quarter each; more, as six typings understate spreads.
-    beyond = model.scorer_.distances(robust).min() - 2.2 * np.sqrt(7 / 5) * 0.25 * 21
-    assert beyond > 0
-    without = replace(model.scorer_, far=np.inf).scores(log_timings(absurd))
-    assert model.score_users(absurd) == pytest.approx(without - 4 * beyond)
-    assert model.score_users(absurd).max() < model.decision(1).unknown_threshold
-    claims = evidence(model.score_users(absurd), model.decision(1).temperature)
-    assert claims.max() < model.decision(1).threshold
+@pytest.mark.parametrize(
+    ('pace', 'hold'), [(0, 0), (10, 5), (900, 600), (2000, 100), (9000, 6000), (100, 3000)]
+)
+def test_what_nobody_types_like_looks_unknown_and_matches_nobody(
+    dataset: Learned, pace: int, hold: int
+) -> None:
+    model = dataset.typing_model
+    press = np.arange(dataset.typings.keys) * pace
+    scaled = model.scaled_scores(as_times(press[None], press[None] + hold))
+    match, known = model.thresholds(1)
+    assert (scaled < known).all()
+    assert (evidence(scaled) < match).all()
 
 
 def test_random_labels_leave_it_unsure_for_calibration_sees_no_typing_it_was_fitted_on() -> None:
@@ -55,7 +52,7 @@ def test_random_labels_leave_it_unsure_for_calibration_sees_no_typing_it_was_fit
     assert model.score(times, y) > 0.2  # it does remember; chance is 1 in 20
     assert model.predict_proba(times).max(axis=1).mean() < 0.2
     # Somebody who types at random is no more alike than a stranger is.
-    assert evidence(model.score_users(times), model.decision(1).temperature).max() < 4.6
+    assert evidence(model.scaled_scores(times)).max() < 4.6
 
 
 def test_nothing_of_a_test_fold_reaches_the_model() -> None:
@@ -81,9 +78,9 @@ def test_about_one_in_a_hundred_strangers_passes_for_a_given_user(
     many: tuple[TypingModel, Floats, Any], typings: int
 ) -> None:
     model, times, user = many
-    scores = model.score_users(times[user > 100]).reshape(-1, typings, 100).mean(axis=1)
-    decision = model.decision(typings)
-    accepted = evidence(scores, decision.temperature) > decision.threshold
+    scaled = model.scaled_scores(times[user > 100], typings)
+    match, _ = model.thresholds(typings)
+    accepted = evidence(scaled) > match
     assert 0.004 < accepted.mean() < 0.02
 
 
@@ -93,11 +90,11 @@ def test_about_one_in_twenty_enrolled_users_looks_unknown_and_far_more_strangers
 ) -> None:
     model, times, user = many
     late = np.arange(len(user)) % 8 >= 6
-    decision = model.decision(typings)
+    _, least = model.thresholds(typings)
 
     def share(rows: NDArray[np.bool_]) -> float:
-        scores = model.score_users(times[rows]).reshape(-1, typings, 100).mean(axis=1)
-        return float((scores.max(axis=1) <= decision.unknown_threshold).mean())
+        scaled = model.scaled_scores(times[rows], typings)
+        return float((scaled.max(axis=1) <= least[scaled.argmax(axis=1)]).mean())
 
     known = share((user <= 100) & late)
     assert 0.01 < known < 0.12
@@ -114,7 +111,7 @@ def test_two_typings_of_one_person_tell_more_than_one(
     one = (model.classes_[scores.argmax(axis=1)] == user[late]).mean()
     both = scores.reshape(100, 2, 100).mean(axis=1)
     assert (both.argmax(axis=1) == claimed).mean() > one
-    assert [decision.typings for decision in model.decisions_] == [1, 2, 3]
+    assert [decision.asked for decision in model.decisions_] == [1, 2, 3]
     assert model.decision(9) is model.decisions_[2]
     assert model.decision(2).temperature < model.decision(1).temperature
 
@@ -127,10 +124,12 @@ def test_it_takes_any_number_of_keys_users_and_typings(users: int, keys: int, ty
     model = TypingModel().fit(times, user)
     chances = model.predict_proba(times)
     assert chances.sum(axis=1) == pytest.approx(np.ones(len(user)))
-    assert model.decisions_[0].typings == 1
+    assert model.decisions_[0].asked == 1
     for decision in model.decisions_:
         assert decision.temperature > 0
-        assert np.isfinite([decision.threshold, decision.unknown_threshold]).all()
+        assert decision.thresholds[0].enrolled == 1
+        for threshold in decision.thresholds:
+            assert np.isfinite([threshold.match, threshold.known]).all()
 
 
 def test_users_with_a_single_typing_are_enrolled_beside_others() -> None:
@@ -173,12 +172,28 @@ def test_settings_reach_the_model() -> None:
     times, user = recordings(6, 6, 5)
     loose = TypingModel(false_acceptance_rate=0.2, known_rejection_rate=0.5).fit(times, user)
     strict = TypingModel(false_acceptance_rate=0.01, known_rejection_rate=0.05).fit(times, user)
-    assert loose.decision(1).threshold < strict.decision(1).threshold
-    assert loose.decision(1).unknown_threshold > strict.decision(1).unknown_threshold
-    without = TypingModel(manhattan_weight=0.0).fit(times, user)
-    robust = without.scorer_.robust(log_timings(times))
-    assert np.array_equal(without.score_users(times), without.scorer_.likelihood_ratios(robust))
-    assert (
-        np.abs(TypingModel(clip=1.5).fit(times, user).scorer_.robust(log_timings(times))).max()
-        == 1.5
+    (match, known), (strict_match, strict_known) = loose.thresholds(1), strict.thresholds(1)
+    assert (match < strict_match).all()
+    assert (known > strict_known).all()
+
+
+def test_a_user_enrolled_with_the_typings_of_the_training_scores_as_trained(
+    dataset: Learned,
+) -> None:
+    model, times = dataset.typing_model, dataset.inputs['times']
+    templates = np.stack([model.enroll(times[dataset.y == u]) for u in np.unique(dataset.y)])
+    assert model.score_templates(times, templates) == pytest.approx(
+        model.score_users(times), abs=1e-9
     )
+
+
+def test_a_new_user_is_recognized_without_training(many: tuple[TypingModel, Floats, Any]) -> None:
+    model, times, user = many
+    new = user > 100
+    position = np.arange(len(user)) % 8
+    templates = np.stack(
+        [model.enroll(times[(user == u) & (position < 5)]) for u in range(101, 201)]
+    )
+    asked = new & (position >= 5)
+    found = model.score_templates(times[asked], np.vstack([model.background_.cohort, templates]))
+    assert (found.argmax(axis=1) + 1 == user[asked]).mean() > 0.85

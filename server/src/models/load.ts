@@ -1,16 +1,24 @@
-import type { InferenceSession } from 'onnxruntime-node'
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { FEATURE_NAMES } from '../schemas/features.ts'
-import { type Manifest, MODEL_NAMES, type ModelName } from '../schemas/manifest.ts'
+import { type Manifest, MODEL_NAMES, type ModelFile, type ModelName } from '../schemas/manifest.ts'
+import { Enrollment, TEMPLATE_ROWS } from './enrollment.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
-import { Model, openSession } from './model.ts'
+import { type Gallery, Model, openSession } from './model.ts'
 
 /** All that the service answers with, loaded once. */
 export interface Models {
   manifest: Manifest
   byName: Record<ModelName, Model>
+  /** Typings that the template of each of the manifest’s classes is made of. */
+  enrolled: readonly number[]
+  /** Makes more templates. */
+  enrollment: Enrollment
   /** Release the sessions' memory. */
   close(): Promise<void>
 }
+
+/** Largest difference of a template's number to the golden one, of its size; float32 has 1e-7. */
+const MAX_TEMPLATE_DIFFERENCE = 1e-5
 
 /**
  * Load the models and prove each on its golden rows.
@@ -20,25 +28,40 @@ export interface Models {
  */
 export async function loadModels(folder: string): Promise<Models> {
   const manifest = await readManifest(folder)
-  const entries = await Promise.all(
-    MODEL_NAMES.map(async (name) => [name, await loadModel(folder, name, manifest)] as const)
-  )
+  const { templates, enrolled } = await loadTemplates(folder, manifest)
+  const [enrollment, ...models] = await Promise.all([
+    loadEnrollment(folder, manifest),
+    ...MODEL_NAMES.map((name) => loadModel(folder, name, manifest, templates))
+  ])
+  const entries = MODEL_NAMES.map((name, i) => [name, models[i]!] as const)
   return {
     manifest,
     byName: Object.fromEntries(entries) as Models['byName'],
+    enrolled,
+    enrollment,
     close: async () => {
-      await Promise.all(entries.map(([, model]) => model.close()))
+      await Promise.all([enrollment, ...models].map((each) => each.close()))
     }
   }
 }
 
-async function loadModel(folder: string, name: ModelName, manifest: Manifest): Promise<Model> {
-  const { file, input } = manifest.models[name]
-  const bytes = await readModelFile(folder, name, manifest)
-  const session = await openSession(bytes).catch((error: Error) => {
-    throw new ModelsError(`${file} is not a valid ONNX model: ${error.message}.`)
+async function open(folder: string, entry: ModelFile): Promise<InferenceSession> {
+  const bytes = await readModelFile(folder, entry)
+  return openSession(bytes).catch((error: Error) => {
+    throw new ModelsError(`${entry.file} is not a valid ONNX model: ${error.message}.`)
   })
-  const model = new Model(session, input, manifest.classes)
+}
+
+async function loadModel(
+  folder: string,
+  name: ModelName,
+  manifest: Manifest,
+  trained: Gallery['templates']
+): Promise<Model> {
+  const entry = manifest.models[name]
+  const session = await open(folder, entry)
+  const templates = entry.input === 'times' ? trained : {}
+  const model = new Model(session, entry.input, { classes: manifest.classes, templates })
   try {
     checkTensors(session, name, manifest)
     await selfTest(model, name, manifest)
@@ -49,28 +72,107 @@ async function loadModel(folder: string, name: ModelName, manifest: Manifest): P
   return model
 }
 
-function checkTensors(
-  session: InferenceSession,
-  name: ModelName,
-  { models, classes, dataset }: Manifest
-): void {
-  const { file, input } = models[name]
-  const [type, columns] = {
-    features: ['float32', FEATURE_NAMES.length],
-    times: ['float64', 2 * dataset.keys]
-  }[input]
-  const found = JSON.stringify([...session.inputMetadata, ...session.outputMetadata].map(describe))
-  const scored = session.outputMetadata.find((tensor) => tensor.name === 'scores')
-  const users = scored?.isTensor ? scored.shape[1] : undefined
-  const expected = JSON.stringify([
-    { name: input, type, shape: [null, columns] },
+/** Read the trained users' templates; their graph has no input. */
+async function loadTemplates(
+  folder: string,
+  manifest: Manifest
+): Promise<{ templates: Gallery['templates']; enrolled: number[] }> {
+  const entry = manifest.models.typing.templates
+  const session = await open(folder, entry)
+  try {
+    const columns = templateColumns(manifest)
+    const users = usersOf(session, 'enrolled', 0)
+    expectTensors(session, entry.file, [
+      ...TEMPLATE_ROWS.map((name) => ({ name, type: 'float32', shape: [users, columns] })),
+      { name: 'enrolled', type: 'int64', shape: [users] }
+    ])
+    requireUsers(entry, users, manifest)
+    const { plda, laplace, enrolled } = (await session.run({})) as Record<string, Tensor>
+    return {
+      templates: { plda: plda!, laplace: laplace! },
+      enrolled: Array.from(enrolled!.data as BigInt64Array, Number)
+    }
+  } finally {
+    await session.release()
+  }
+}
+
+async function loadEnrollment(folder: string, manifest: Manifest): Promise<Enrollment> {
+  const { enroll } = manifest.models.typing
+  const session = await open(folder, enroll)
+  const enrollment = new Enrollment(session)
+  try {
+    const columns = templateColumns(manifest)
+    expectTensors(session, enroll.file, [
+      timesTensor(manifest),
+      ...TEMPLATE_ROWS.map((name) => ({ name, type: 'float32', shape: [1, columns] }))
+    ])
+    const found = await enrollment.enroll(enroll.golden.typings)
+    for (const name of TEMPLATE_ROWS) {
+      for (const [i, expected] of enroll.golden[name].entries()) {
+        // Written so that NaN is refused too.
+        if (!(Math.abs(found[name][i]! - expected) <= MAX_TEMPLATE_DIFFERENCE * (1 + Math.abs(expected)))) {
+          throw new ModelsError(
+            `${enroll.file} makes ${found[name][i]} of the golden typings for ${name}[${i}], and the manifest says ${expected}.`
+          )
+        }
+      }
+    }
+  } catch (error) {
+    await enrollment.close()
+    throw error
+  }
+  return enrollment
+}
+
+/** Two for each of the 4K - 3 log timings, and an offset. */
+const templateColumns = ({ dataset }: Manifest): number => 2 * (4 * dataset.keys - 3) + 1
+
+const timesTensor = ({ dataset }: Manifest) => ({
+  name: 'times',
+  type: 'float64',
+  shape: [null, 2 * dataset.keys]
+})
+
+function checkTensors(session: InferenceSession, name: ModelName, manifest: Manifest): void {
+  const entry = manifest.models[name]
+  const inputs = {
+    features: [{ name: 'features', type: 'float32', shape: [null, FEATURE_NAMES.length] }],
+    times: [
+      timesTensor(manifest),
+      ...TEMPLATE_ROWS.map((row) => ({
+        name: row,
+        type: 'float32',
+        shape: [null, templateColumns(manifest)]
+      }))
+    ]
+  }[entry.input]
+  // A graph that is given templates scores as many users as there are of those.
+  const users = entry.input === 'times' ? null : usersOf(session, 'scores', 1)
+  expectTensors(session, entry.file, [
+    ...inputs,
     { name: 'label', type: 'int64', shape: [null] },
     { name: 'scores', type: 'float32', shape: [null, users] }
   ])
+  if (users !== null) requireUsers(entry, users, manifest)
+}
+
+/** How many users an output is of, by the size of one of its axes. */
+function usersOf(session: InferenceSession, name: string, axis: number): unknown {
+  const output = session.outputMetadata.find((tensor) => tensor.name === name)
+  return output?.isTensor ? output.shape[axis] : undefined
+}
+
+function requireUsers({ file }: ModelFile, users: unknown, { classes }: Manifest): void {
+  if (users === classes.length) return
+  throw new ModelsError(`${file} scores ${users} users, and the manifest names ${classes.length}.`)
+}
+
+/** Hold a graph's inputs and outputs, in this order, against what they are to be. */
+function expectTensors(session: InferenceSession, file: string, tensors: readonly object[]): void {
+  const found = JSON.stringify([...session.inputMetadata, ...session.outputMetadata].map(describe))
+  const expected = JSON.stringify(tensors)
   if (found !== expected) throw new ModelsError(`${file} has the tensors ${found}; expected ${expected}.`)
-  if (users !== classes.length) {
-    throw new ModelsError(`${file} scores ${users} users, and the manifest names ${classes.length}.`)
-  }
 }
 
 function describe(tensor: InferenceSession.ValueMetadata): object {

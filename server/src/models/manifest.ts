@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compileCheck } from '../schemas/check.ts'
 import { FEATURE_NAMES } from '../schemas/features.ts'
-import { FORMAT_VERSION, type Manifest, ManifestSchema, type ModelName } from '../schemas/manifest.ts'
+import { FORMAT_VERSION, type Manifest, ManifestSchema, type ModelFile } from '../schemas/manifest.ts'
 
 const findFault = compileCheck(ManifestSchema, 'manifest')
 
@@ -48,13 +48,23 @@ export async function readManifest(folder: string): Promise<Manifest> {
 }
 
 /**
+ * Hold every file that a manifest names against it, without loading models.
+ *
+ * @throws ModelsError if one is missing or not the file that the manifest names
+ */
+export async function checkFiles(folder: string, { models }: Manifest): Promise<void> {
+  const files = [...Object.values(models), models.typing.enroll, models.typing.templates]
+  for (const entry of files) await readModelFile(folder, entry)
+}
+
+/**
  * Read a model's file and hold it against the manifest.
  *
+ * @param entry - what the manifest says of it
  * @returns the ONNX file's bytes
  * @throws ModelsError if it is missing or not the file that the manifest names
  */
-export async function readModelFile(folder: string, name: ModelName, manifest: Manifest): Promise<Buffer> {
-  const entry = manifest.models[name]
+export async function readModelFile(folder: string, entry: ModelFile): Promise<Buffer> {
   const path = join(folder, entry.file)
   let bytes: Buffer
   try {

@@ -18,11 +18,8 @@ const MAX_ROWS_PER_RUN = 32
 /** Questions answered together; with this many, one more saves nothing, and the first have waited 1 ms. */
 const MAX_BATCH = 64
 
-/** How rows of each kind are written into a tensor. */
-const TENSORS = {
-  features: (rows: readonly Row[]) => fill(new Float32Array(count(rows)), rows),
-  times: (rows: readonly Row[]) => fill(new Float64Array(count(rows)), rows)
-} as const
+/** Numbers that rows of each kind are written as. */
+const NUMBERS = { features: Float32Array, times: Float64Array } as const
 
 /** Scores nobody asked for: a view for each row would cost more than the rest of its answer. */
 const UNWANTED = new Float32Array()
@@ -44,23 +41,32 @@ export interface Answer {
   scores: Float32Array
 }
 
+/** Whom a model tells apart. */
+export interface Gallery {
+  /** Class index to UserID. */
+  classes: readonly UserID[]
+  /** The session's inputs beside the rows, a row for each class; none where users are constants of the graph. */
+  templates: Readonly<Record<string, Tensor>>
+}
+
 /** One of the four models: an ONNX session and what its class indices mean. */
 export class Model {
   readonly input: Input
   /** Class index to UserID. */
   readonly classes: readonly UserID[]
+  readonly #templates: Gallery['templates']
   readonly #session: InferenceSession
   readonly #batcher: Batcher<Question, Answer[]>
 
   /**
-   * @param session - with one input, named as what it reads, and the outputs label and scores
+   * @param session - with an input named as what it reads, and the outputs label and scores
    * @param input - what it reads
-   * @param classes - class index to UserID
    */
-  constructor(session: InferenceSession, input: Input, classes: readonly UserID[]) {
+  constructor(session: InferenceSession, input: Input, { classes, templates }: Gallery) {
     this.#session = session
     this.input = input
     this.classes = classes
+    this.#templates = templates
     this.#batcher = new Batcher((questions) => this.#answer(questions), MAX_BATCH)
   }
 
@@ -106,10 +112,9 @@ export class Model {
   }
 
   async #run(rows: readonly Row[], wantsScores: boolean): Promise<Answer[]> {
-    const shape = [rows.length, rows[0]!.length]
-    const input = new Tensor(TENSORS[this.input](rows), shape)
+    const input = toTensor(this.input, rows)
     const outputs = await this.#session.run(
-      { [this.input]: input },
+      { ...this.#templates, [this.input]: input },
       wantsScores ? ['label', 'scores'] : ['label']
     )
     const label = outputs.label!.data as BigInt64Array
@@ -132,10 +137,11 @@ export function openSession(bytes: Uint8Array): Promise<InferenceSession> {
   return InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1 })
 }
 
-const count = (rows: readonly Row[]): number => rows.length * rows[0]!.length
-
-function fill<Numbers extends Float32Array | Float64Array>(numbers: Numbers, rows: readonly Row[]): Numbers {
+/** Write rows, one at least, as what a graph reads. */
+export function toTensor(input: Input, rows: readonly Row[]): Tensor {
+  const columns = rows[0]!.length
+  const numbers = new NUMBERS[input](rows.length * columns)
   let i = 0
-  for (const row of rows) for (let column = 0; column < row.length; column++) numbers[i++] = row[column]!
-  return numbers
+  for (const row of rows) for (let column = 0; column < columns; column++) numbers[i++] = row[column]!
+  return new Tensor(numbers, [rows.length, columns])
 }

@@ -1,6 +1,6 @@
 import { errors } from '../errors.ts'
 import type { UserID } from '../schemas/common.ts'
-import type { Decision } from '../schemas/manifest.ts'
+import type { Decision, Threshold } from '../schemas/manifest.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { quote } from '../text.ts'
 import { fromTyping } from '../typings/rows.ts'
@@ -11,12 +11,14 @@ import { rank } from './rank.ts'
 /** The typing model, and how its scores are read. */
 export interface Recognizer {
   model: Model
+  /** Typings that the template of each of the model’s classes is made of. */
+  enrolled: readonly number[]
   /** Of one typing, two and so on; the last serves more typings as well. */
   decisions: readonly Decision[]
 }
 
-export function recognizerOf({ byName, manifest }: Models): Recognizer {
-  return { model: byName.typing, decisions: manifest.models.typing.decisions }
+export function recognizerOf({ byName, enrolled, manifest }: Models): Recognizer {
+  return { model: byName.typing, enrolled, decisions: manifest.models.typing.decisions }
 }
 
 export interface Identification {
@@ -46,16 +48,17 @@ export async function identify(
   top: number,
   isCancelled?: () => boolean
 ): Promise<Identification> {
-  const { scores, temperature, unknownThreshold } = await read(recognizer, typings, isCancelled)
-  const candidates = rank(scores, top)
-  const best = scores[candidates[0]!]!
+  const { scaled, thresholds } = await read(recognizer, typings, isCancelled)
+  const candidates = rank(scaled, top)
+  const best = candidates[0]!
   let sum = 0
-  for (const score of scores) sum += Math.exp((score - best) / temperature)
+  for (const score of scaled) sum += Math.exp(score - scaled[best]!)
   const Candidates = candidates.map((index) => ({
     UserID: recognizer.model.classes[index]!,
-    Probability: Math.exp((scores[index]! - best) / temperature) / sum
+    Probability: Math.exp(scaled[index]! - scaled[best]!) / sum
   }))
-  return { UserID: Candidates[0]!.UserID, Known: best > unknownThreshold, Candidates }
+  const { known } = thresholdFor(thresholds, recognizer.enrolled[best]!)
+  return { UserID: Candidates[0]!.UserID, Known: scaled[best]! > known, Candidates }
 }
 
 /**
@@ -72,12 +75,13 @@ export async function verify(
 ): Promise<Verification> {
   const claimed = recognizer.model.classes.indexOf(userID)
   if (claimed < 0) throw new errors.USER_UNKNOWN(quote(userID))
-  const { scores, temperature, threshold } = await read(recognizer, typings, isCancelled)
-  const Score = evidence(scores, claimed, temperature)
-  return { UserID: userID, Match: Score > threshold, Score, Threshold: threshold }
+  const { scaled, thresholds } = await read(recognizer, typings, isCancelled)
+  const Score = evidence(scaled, claimed)
+  const { match } = thresholdFor(thresholds, recognizer.enrolled[claimed]!)
+  return { UserID: userID, Match: Score > match, Score, Threshold: match }
 }
 
-/** Mean scores of the typings, and how scores of so many are read. */
+/** Mean scores of the typings over the temperature, and the thresholds for so many typings. */
 async function read(
   { model, decisions }: Recognizer,
   typings: readonly Typing[],
@@ -85,28 +89,31 @@ async function read(
 ) {
   const question = { rows: typings.map(fromTyping), wantsScores: true }
   const answers = await model.ask(question, isCancelled)
+  const { temperature, thresholds } = decisions[Math.min(typings.length, decisions.length) - 1]!
   // Plain loops: with iterators and callbacks it took as long as the model.
-  const scores = new Float64Array(model.classes.length)
+  const scaled = new Float64Array(model.classes.length)
   for (const answer of answers) {
-    for (let user = 0; user < scores.length; user++) scores[user]! += answer.scores[user]!
+    for (let user = 0; user < scaled.length; user++) scaled[user]! += answer.scores[user]!
   }
-  for (let user = 0; user < scores.length; user++) scores[user]! /= answers.length
-  return { scores, ...decisions[Math.min(typings.length, decisions.length) - 1]! }
+  for (let user = 0; user < scaled.length; user++) scaled[user]! /= answers.length * temperature
+  return { scaled, thresholds }
+}
+
+/** Choose the thresholds for a user whose template is made of so many typings. */
+function thresholdFor(thresholds: readonly Threshold[], enrolled: number): Threshold {
+  return thresholds.findLast((threshold) => threshold.enrolled <= enrolled)!
 }
 
 /**
  * Weigh a user against everybody else: another user, or as likely a stranger, whose scaled score is 0;
  * `evidence` of `notebook/keystroke/models/decisions.py`.
  */
-function evidence(scores: Float64Array, user: number, temperature: number): number {
-  let others = Number.NEGATIVE_INFINITY
-  for (const [other, score] of scores.entries()) if (other !== user) others = Math.max(others, score)
+function evidence(scaled: Float64Array, user: number): number {
   // The largest exponent is taken out, so that none overflows.
-  const most = Math.max(0, others) / temperature
+  let most = 0
+  for (const [other, score] of scaled.entries()) if (other !== user) most = Math.max(most, score)
   let sum = 0
-  for (const [other, score] of scores.entries()) {
-    if (other !== user) sum += Math.exp(score / temperature - most)
-  }
-  const everybodyElse = most + Math.log((0.5 * sum) / (scores.length - 1) + 0.5 * Math.exp(-most))
-  return scores[user]! / temperature - everybodyElse
+  for (const [other, score] of scaled.entries()) if (other !== user) sum += Math.exp(score - most)
+  const everybodyElse = most + Math.log((0.5 * sum) / (scaled.length - 1) + 0.5 * Math.exp(-most))
+  return scaled[user]! - everybodyElse
 }

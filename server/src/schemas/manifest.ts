@@ -3,7 +3,7 @@ import { closed, UserIDSchema } from './common.ts'
 import { CLASSIFIER_NAMES, type ClassifierName } from './predict.ts'
 
 /** The manifest’s version that this server reads; the notebook’s `FORMAT_VERSION`. */
-export const FORMAT_VERSION = 3
+export const FORMAT_VERSION = 4
 
 /** What a model reads: the 8 features, float32, or all press and release times, float64. */
 const INPUTS = ['features', 'times'] as const
@@ -58,12 +58,17 @@ const Strangers = Type.Object(
   { ...closed, description: 'A fifth of the users not enrolled, in turn; left out of two users' }
 )
 
+/** An ONNX file beside the manifest. */
+const FILE = {
+  file: Type.String({ pattern: '^[^/\\\\]+$' }),
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  bytes: Type.Integer({ minimum: 1 })
+}
+
 /** What every model’s entry says. */
 const MODEL = {
   input: Type.Enum([...INPUTS], { description: 'What it reads' }),
-  file: Type.String({ pattern: '^[^/\\\\]+$' }),
-  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
-  bytes: Type.Integer({ minimum: 1 }),
+  ...FILE,
   opset: Type.Record(Type.String(), Type.Integer()),
   library: Type.Object({ name: Type.String(), version: Type.String() }, closed),
   estimator: Type.String(),
@@ -93,12 +98,24 @@ const DECISIONS = {
   decisions: Type.Array(
     Type.Object(
       {
-        typings: Type.Integer({ minimum: 1, description: 'Of one person; their mean score is read' }),
+        asked: Type.Integer({ minimum: 1, description: 'Typings of one person; their mean score is read' }),
         temperature: Type.Number({ exclusiveMinimum: 0, description: 'Divides mean scores' }),
-        threshold: Type.Number({ description: 'A claim is confirmed where its evidence is above' }),
-        unknownThreshold: Type.Number({
-          description: 'The typist looks unknown where the best mean score is not above'
-        })
+        thresholds: Type.Array(
+          Type.Object(
+            {
+              enrolled: Type.Integer({
+                minimum: 1,
+                description: 'Typings the user is enrolled with, at least'
+              }),
+              match: Type.Number({ description: 'A claim is confirmed where its evidence is above' }),
+              known: Type.Number({
+                description: 'Of the best user: the typist looks unknown where the scaled score is not above'
+              })
+            },
+            closed
+          ),
+          { minItems: 1, description: 'By typings enrolled, ascending; the first of 1' }
+        )
       },
       closed
     ),
@@ -120,6 +137,25 @@ const GOLDEN = {
     ),
     { minItems: 1 }
   )
+}
+
+/** How the typing model knows its users: what makes a template, and the templates of the trained users. */
+const TEMPLATES = {
+  enroll: Type.Object(
+    {
+      ...FILE,
+      golden: Type.Object(
+        {
+          typings: Type.Array(Type.Array(Type.Number()), { minItems: 1, description: 'Enrolled together' }),
+          plda: Type.Array(Type.Number()),
+          laplace: Type.Array(Type.Number())
+        },
+        { ...closed, description: 'The template that they must give' }
+      )
+    },
+    closed
+  ),
+  templates: Type.Object(FILE, closed)
 }
 
 const MANIFEST = {
@@ -161,20 +197,29 @@ export const ManifestSchema = Type.Object(
     classes: Type.Array(UserIDSchema, { minItems: 2, description: 'Class index to UserID' }),
     models: models(
       Type.Object({ ...MODEL, ...GOLDEN }, closed),
-      Type.Object({ ...MODEL, ...DECISIONS, ...GOLDEN }, closed)
+      Type.Object({ ...MODEL, ...DECISIONS, ...TEMPLATES, ...GOLDEN }, closed)
     )
   },
   closed
 )
 export type Manifest = Static<typeof ManifestSchema>
 export type ModelName = keyof Manifest['models']
+/** What the manifest says of an ONNX file. */
+export type ModelFile = Pick<Manifest['models']['typing'], keyof typeof FILE>
 export type Decision = Manifest['models']['typing']['decisions'][number]
+export type Threshold = Decision['thresholds'][number]
 
 /** All four, in the manifest’s order. */
 export const MODEL_NAMES = Object.keys(ManifestSchema.properties.models.properties) as ModelName[]
 
 /** The manifest's public part: neither who the users are nor rows of their data. */
 export const ModelsReply = Type.Object(
-  { ...MANIFEST, models: models(Type.Object(MODEL), Type.Object({ ...MODEL, ...DECISIONS })) },
+  {
+    ...MANIFEST,
+    models: models(
+      Type.Object(MODEL),
+      Type.Object({ ...MODEL, ...DECISIONS, enroll: Type.Object(FILE), templates: Type.Object(FILE) })
+    )
+  },
   { title: 'Models', description: 'What is served' }
 )

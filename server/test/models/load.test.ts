@@ -42,7 +42,7 @@ t.test('a manifest of another version is refused', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
   manifest.formatVersion = 1
   await save()
-  await t.rejects(loadModels(dir), refused(/has format version 1; expected 3\. Run npm run train/))
+  await t.rejects(loadModels(dir), refused(/has format version 1; expected 4\. Run npm run train/))
 })
 
 t.test('a manifest that lacks a field, or has one too many, is refused by its place', async (t) => {
@@ -110,4 +110,32 @@ t.test('a golden row that comes out otherwise is refused', async (t) => {
     loadModels(dir),
     refused(/rf-.* names user \d+ for golden row 2, and the manifest says somebody else/)
   )
+})
+
+t.test('an enrollment that comes out otherwise, and one in place of templates, are refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  const { enroll } = manifest.models.typing
+  enroll.golden.plda[50]! += 0.001
+  await save()
+  await t.rejects(
+    loadModels(dir),
+    refused(/typing-enroll-.* makes .* of the golden typings for plda\[50\], and the manifest says/)
+  )
+  enroll.golden.plda[50]! -= 0.001
+  const { golden, ...file } = enroll
+  manifest.models.typing.templates = file
+  await save()
+  await t.rejects(
+    loadModels(dir),
+    refused(/typing-enroll-.* has the tensors .*"times".*; expected .*"enrolled"/)
+  )
+})
+
+t.test('a file of templates that is altered is refused by name', async (t) => {
+  const { dir, manifest } = await copyModels(t)
+  const path = join(dir, manifest.models.typing.templates.file)
+  const bytes = await readFile(path)
+  bytes[bytes.length >> 1]! ^= 1
+  await writeFile(path, bytes)
+  await t.rejects(loadModels(dir), refused(/typing-templates-.* is not the file .*: its SHA-256 differs/))
 })

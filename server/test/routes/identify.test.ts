@@ -47,7 +47,7 @@ t.test(
   'probabilities, evidence, threshold and the warning are Python’s, of one typing and of two',
   async (t) => {
     t.equal(python.typingModel.length, 5)
-    for (const { rows, probabilities, evidence, threshold, known } of python.typingModel) {
+    for (const { rows, probabilities, evidence, thresholds, known } of python.typingModel) {
       const Typings = rows.map((row) => typing(python, row))
       const identified = (await post('/identify?top=110', { Typings })).json()
       t.equal(identified.Known, known)
@@ -71,8 +71,8 @@ t.test(
         const UserID = python.classes[user]!
         const verified = (await post('/verify', { UserID, Typings })).json()
         t.ok(close(verified.Score, evidence[user]!), `evidence for ${UserID}`)
-        t.ok(close(verified.Threshold, threshold))
-        t.match(verified, { UserID, Match: evidence[user]! > threshold })
+        t.ok(close(verified.Threshold, thresholds[user]!))
+        t.match(verified, { UserID, Match: evidence[user]! > thresholds[user]! })
       }
     }
   }

@@ -1,0 +1,109 @@
+"""How well users are recognized who were enrolled without any training."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keystroke.evaluation.answers import Answers, concatenate, intervals, summarize
+from keystroke.evaluation.bootstrap import Interval
+from keystroke.evaluation.folds import first_and_last
+from keystroke.evaluation.recognizers import Sample, fit_typing_model
+from keystroke.models.decisions import blocks, evidence, positions, probabilities
+from keystroke.models.timings import Ints, as_times
+from keystroke.models.typing_model import TypingModel
+
+ENROLLED = (1, 2, 3, 5, 8)
+"""Typings that users are enrolled with, as far as they have so many."""
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """How users who were not trained are taken.
+
+    Attributes
+    ----------
+    answers : Answers
+        About their later typings.
+    false_acceptance_rate, false_rejection_rate : float
+        Of strangers' and of their own claims to be one of them, by the model's own thresholds.
+    """
+
+    answers: Answers
+    false_acceptance_rate: float
+    false_rejection_rate: float
+
+
+def enroll_untrained(sample: Sample, asked: int = 1) -> dict[int, Enrolled]:
+    """Train on one half of the users and enroll the other, then the other way round.
+
+    All are enrolled with their first n typings, and asked about with the last quarter, so that
+    every n is asked about the same.
+
+    Parameters
+    ----------
+    sample : Sample
+    asked : int
+        Typings of one person whose mean score is read.
+
+    Returns
+    -------
+    dict of int to Enrolled
+        By n, of ``ENROLLED``; in each, every user was enrolled once. Empty where there are fewer
+        than four users, or a user has fewer typings to be asked about.
+    """
+    first, last = first_and_last(sample.y)
+    if sample.y.max() < 3 or np.bincount(sample.y[last]).min() < asked:
+        return {}
+    most = int(np.bincount(sample.y[first]).min())
+    models = [_train(sample, half) for half in (0, 1)]
+    return {n: _ask(sample, models, last, n, asked) for n in ENROLLED if n <= most}
+
+
+def _train(sample: Sample, half: int) -> TypingModel:
+    rows = np.flatnonzero(sample.y % 2 == half)
+    trained = sample.at(rows)
+    return fit_typing_model(Sample(trained.press, trained.release, trained.y // 2))
+
+
+def _ask(
+    sample: Sample, models: list[TypingModel], last: Ints, enrolled: int, asked: int
+) -> Enrolled:
+    C = int(sample.y.max()) + 1
+    times = as_times(sample.press, sample.release)
+    own = positions(sample.y) < enrolled
+    parts, accepted, refused = [], [], []
+    for half, model in enumerate(models):
+        templates = np.empty((C, model.background_.cohort.shape[1]))
+        templates[half::2] = model.background_.cohort
+        new = np.arange(C)[1 - half :: 2]
+        for user in new:
+            templates[user] = model.enroll(times[own & (sample.y == user)])
+        rows = last[sample.y[last] % 2 != half]
+        rows = rows[blocks(sample.y[rows], asked)]
+        y = sample.y[rows[:, 0]]
+        scores = model.score_templates(times[rows.ravel()], templates)
+        scores = scores.reshape(*rows.shape, C).mean(axis=1)
+        decision = model.decision(asked)
+        scaled = scores / decision.temperature
+        claims = evidence(scaled)
+        parts.append(Answers(y, scores, claims, scaled.argmax(axis=1), probabilities(scaled)))
+        match = decision.threshold(enrolled).match
+        genuine = np.arange(C) == y[:, None]
+        refused.append(claims[genuine] <= match)
+        # Who claims to be another is a stranger, and so not enrolled.
+        strangers = evidence(scaled[~genuine].reshape(-1, C - 1))
+        claimed = np.broadcast_to(np.isin(np.arange(C), new), genuine.shape)[~genuine]
+        accepted.append(strangers.ravel()[claimed] > match)
+    return Enrolled(
+        concatenate(parts),
+        false_acceptance_rate=float(np.concatenate(accepted).mean()),
+        false_rejection_rate=float(np.concatenate(refused).mean()),
+    )
+
+
+def equal_error_rates(found: dict[int, Enrolled]) -> dict[int, tuple[float, Interval]]:
+    """Return the pooled equal error rate by typings enrolled, each with its 95 % interval."""
+    return {
+        n: (summarize(each.answers)['pooledEER'], intervals(each.answers)['pooledEER'])
+        for n, each in found.items()
+    }
