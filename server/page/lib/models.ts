@@ -1,9 +1,16 @@
-import type { Card, ClassifierName } from './service.ts'
+import type { Card, ClassifierName, ModelName } from './service.ts'
 
-/** What people call the classifiers; others go by their names. */
-const LABELS: Partial<Record<string, string>> = { RF: 'Random forest', XGB: 'Boosted trees' }
+/** What people call the models; others go by their names. */
+const LABELS: Partial<Record<string, string>> = {
+  RF: 'Random forest',
+  XGB: 'Boosted trees',
+  typing: 'Typing model'
+}
 
-export const labelOf = (model: ClassifierName): string => LABELS[model] ?? model
+export const labelOf = (model: ModelName): string => LABELS[model] ?? model
+
+/** All models, the most accurate first. */
+export const modelsOf = (card: Card): ModelName[] => ['typing', ...classifiersOf(card)]
 
 /** The models that read the 8 features. */
 export function classifiersOf({ models }: Card): ClassifierName[] {

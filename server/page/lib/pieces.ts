@@ -1,5 +1,5 @@
 import { parse, RowCutter } from './csv.ts'
-import type { ClassifierName, Service } from './service.ts'
+import type { ModelName, Service } from './service.ts'
 
 /**
  * Characters sent at a time, some 2,000 typings. A browser reads no answer before its request is sent
@@ -16,7 +16,7 @@ const PIECE = 262_144
  */
 export async function* askPieces(
   service: Service,
-  model: ClassifierName,
+  model: ModelName,
   file: File,
   signal: AbortSignal,
   onSent: (bytes: number) => void

@@ -1,7 +1,7 @@
 import type { Static } from 'typebox'
 import type { UserID } from '../../src/schemas/common.js'
 import type { Features } from '../../src/schemas/features.js'
-import type { ModelsReply } from '../../src/schemas/manifest.js'
+import type { ModelName, ModelsReply } from '../../src/schemas/manifest.js'
 import type { ClassifierName, PredictReply } from '../../src/schemas/predict.js'
 import type { IdentifyReply, VerifyReply } from '../../src/schemas/recognize.js'
 import type { Typing } from '../recorder.ts'
@@ -10,7 +10,7 @@ export type Card = Static<typeof ModelsReply>
 export type Identification = Static<typeof IdentifyReply>
 export type Prediction = PredictReply
 export type Verification = Static<typeof VerifyReply>
-export type { ClassifierName, Features, UserID }
+export type { ClassifierName, Features, ModelName, UserID }
 
 /** Candidates that are asked for and shown. */
 const TOP = 5
@@ -61,7 +61,7 @@ export class Service {
   }
 
   /** @returns the answer, a CSV */
-  async predictCsv(Model: ClassifierName, csv: string, signal: AbortSignal): Promise<string> {
+  async predictCsv(Model: ModelName, csv: string, signal: AbortSignal): Promise<string> {
     const headers = { 'content-type': 'text/csv' }
     return (
       await this.#call(`predict/batch?Model=${Model}`, { method: 'POST', headers, body: csv, signal })

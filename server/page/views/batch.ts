@@ -2,9 +2,9 @@ import { stringify } from '../lib/csv.ts'
 import { byId, find, html, table } from '../lib/dom.ts'
 import { download } from '../lib/download.ts'
 import { percent } from '../lib/format.ts'
-import { classifiersOf, labelOf } from '../lib/models.ts'
+import { labelOf, modelsOf } from '../lib/models.ts'
 import { askPieces } from '../lib/pieces.ts'
-import type { Card, ClassifierName, Service } from '../lib/service.ts'
+import type { Card, ModelName, Service } from '../lib/service.ts'
 
 /** Rows that are shown; all of them are in the download. */
 const SHOWN = 100
@@ -12,7 +12,7 @@ const SHOWN = 100
 /**
  * The view that asks about a file of typings.
  *
- * @param card - of what is served; without it the form has the challenge's models
+ * @param card - of what is served; without it the form keeps the page's models
  */
 export function showBatch(service: Service, card?: Card): void {
   const form = byId('batch-form', HTMLFormElement)
@@ -20,9 +20,8 @@ export function showBatch(service: Service, card?: Card): void {
   const file = find(drop, 'input', HTMLInputElement)
   const model = find(form, 'select', HTMLSelectElement)
   if (card) {
-    const options = classifiersOf(card).map((name) => html('option', { value: name }, labelOf(name)))
+    const options = modelsOf(card).map((name) => html('option', { value: name }, labelOf(name)))
     model.replaceChildren(...options)
-    model.value = 'RF'
   }
   const fault = byId('batch-fault', HTMLElement)
   const status = byId('batch-status', HTMLElement)
@@ -42,7 +41,7 @@ export function showBatch(service: Service, card?: Card): void {
     const { signal } = stopping
     const tally = new Tally()
     answers = []
-    const asked = model.value as ClassifierName
+    const asked = model.value as ModelName
     answersName = `${chosen.name.replace(/\.[^.]*$/, '')}-${asked}.csv`
     result.hidden = true
     status.textContent = `Asking ${asked} about ${chosen.name} …`

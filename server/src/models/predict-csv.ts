@@ -1,9 +1,17 @@
 import type { Readable } from 'node:stream'
 import { stringify } from 'csv-stringify/sync'
+import type { Input } from '../schemas/manifest.ts'
+import type { Typing } from '../schemas/typing.ts'
 import { type CsvTypings, readCsv } from '../typings/csv.ts'
 import { computeFeatures } from '../typings/features.ts'
-import type { Model } from './model.ts'
-import { predictAll } from './predict.ts'
+import { fromFeatures, fromTyping } from '../typings/rows.ts'
+import type { Model, Row } from './model.ts'
+
+/** What a model reads of a typing. */
+const ROWS: Record<Input, (typing: Typing) => Row> = {
+  features: (typing) => fromFeatures(computeFeatures(typing)),
+  times: fromTyping
+}
 
 /**
  * Answer a CSV of typings, a row for a row, as it arrives. An invalid row gets an error; the rest are answered.
@@ -25,13 +33,14 @@ export async function predictCsv(
 async function* answer({ hasUser, rows }: CsvTypings, model: Model): AsyncGenerator<string> {
   yield stringify([['Line', ...(hasUser ? ['User'] : []), 'UserID', 'Error']])
   for await (const batch of rows) {
-    const features = batch.flatMap(({ typing }) => (typing ? computeFeatures(typing) : []))
-    const predictions = (await predictAll(model, features)).values()
+    const toRow = ROWS[model.input]
+    const rows = batch.flatMap(({ typing }) => (typing ? [toRow(typing)] : []))
+    const answers = (await model.run({ rows, wantsScores: false })).values()
     yield stringify(
       batch.map(({ line, user, typing, error }) => [
         line,
         ...(hasUser ? [user] : []),
-        typing && predictions.next().value?.UserID,
+        typing && answers.next().value?.UserID,
         error
       ])
     )

@@ -7,7 +7,13 @@ import type { Models } from '../models/load.ts'
 import { type Prediction, predictAll } from '../models/predict.ts'
 import { predictCsv } from '../models/predict-csv.ts'
 import { ERROR_REPLIES } from '../schemas/error.ts'
-import { BatchQuery, BatchReply, BatchRequest, CLASSIFIER_NAMES } from '../schemas/predict.ts'
+import {
+  BatchQuery,
+  BatchReply,
+  BatchRequest,
+  CLASSIFIER_NAMES,
+  CSV_MODEL_NAMES
+} from '../schemas/predict.ts'
 import { EXAMPLE_TYPING } from '../schemas/typing.ts'
 
 const EXAMPLE_CSV = [
@@ -63,7 +69,7 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
       const { body, query } = request
       if (body instanceof Readable) {
         if (query.Model === undefined) {
-          throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${CLASSIFIER_NAMES.join(', ')}`)
+          throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${CSV_MODEL_NAMES.join(', ')}`)
         }
         const { manifest, byName } = models()
         const answer = await predictCsv(body, manifest.dataset.keys, byName[query.Model])
@@ -71,6 +77,8 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
       }
       // Without a content type no schema is chosen, and so nothing was validated.
       if (!Array.isArray(body)) throw unsupportedType(request)
+      if (query.Model === 'typing')
+        throw new errors.BATCH_MODEL('is typing, which reads a CSV; send text/csv')
       const requests = body as Static<typeof BatchRequest>
       const other = requests.findIndex(({ Model }) => query.Model !== undefined && Model !== query.Model)
       if (other >= 0) {

@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { closed, Top, UserIDSchema } from './common.ts'
 import { EXAMPLE_FEATURES, FEATURES } from './features.ts'
+import type { ModelName } from './manifest.ts'
 
 /** The challenge’s three models, which read the 8 features, as requests name them. */
 export const CLASSIFIER_NAMES = ['SVM', 'RF', 'XGB'] as const
@@ -65,12 +66,16 @@ export const BatchReply = Type.Array(PredictReply, {
   description: 'Who typed each, in their order'
 })
 
+/** The models that read a CSV of typings: all of them. */
+export const CSV_MODEL_NAMES = ['typing', ...CLASSIFIER_NAMES] as const satisfies ModelName[]
+
 export const BatchQuery = Type.Object(
   {
     Model: Type.Optional(
-      Type.Enum([...CLASSIFIER_NAMES], {
+      Type.Enum([...CSV_MODEL_NAMES], {
         description:
-          'Needed with text/csv, whose rows do not name one; each request of a JSON array names the same, then',
+          'Needed with text/csv, whose rows do not name one; each request of a JSON array names the same, then. ' +
+          'typing, the typing model, is the most accurate and reads a CSV only',
         examples: ['RF']
       })
     ),

@@ -35,6 +35,9 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
 
   await t.test('is answered row by row as the API answers it, and can be downloaded', async (t) => {
     const { page, choose, done, download, faults } = await open()
+    const models = page.locator('#batch option')
+    t.same(await models.allTextContents(), ['Typing model', 'SVM', 'Random forest', 'Boosted trees'])
+    t.equal(await page.inputValue('#batch select'), 'typing', 'the most accurate, unless asked otherwise')
     await page.selectOption('#batch select', 'XGB')
     await choose(csv('sample').toString())
     await done()
@@ -73,7 +76,7 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
         await choose(text)
         await done()
         t.ok(requests.length > 2, `${requests.length} pieces`)
-        t.equal((await download()).content, await ask('RF', text))
+        t.equal((await download()).content, await ask('typing', text))
         t.match(await page.textContent('#batch-summary'), 'Faulty12')
       }
     )
@@ -127,6 +130,6 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
     await done()
     t.match(await page.textContent('#batch-fault'), 'Stopped; the answers so far are below.')
     const { content } = await download()
-    t.ok((await ask('RF', text)).startsWith(content) && content.length > 1000)
+    t.ok((await ask('typing', text)).startsWith(content) && content.length > 1000)
   })
 })

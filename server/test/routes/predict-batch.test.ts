@@ -62,22 +62,27 @@ t.test('one bad request among good ones is named by index, and none is answered'
     code: 'KS_ERR_BATCH_MODEL',
     message: 'querystring.Model is RF and body[1].Model SVM; leave one out'
   })
+  t.match((await postJson([REQUEST], '?Model=typing')).json(), {
+    code: 'KS_ERR_BATCH_MODEL',
+    message: 'querystring.Model is typing, which reads a CSV; send text/csv'
+  })
 })
 
 for (const name of ['sample', 'challenge'] as FixtureName[]) {
   t.test(
-    `the CSV of the ${name} gets, from raw typings, Python’s predictions from features`,
+    `the CSV of the ${name} gets, from raw typings, the predictions of Python’s models`,
     { skip: name === 'challenge' && withoutChallenge },
     async (t) => {
       const own = name === 'sample' ? app : await readyApp(name)
       const from = name === 'sample' ? address : await own.listen({ host: '127.0.0.1', port: 0 })
       if (own !== app) t.teardown(() => own.close())
       const python = oracle(name)
-      for (const Model of CLASSIFIER_NAMES) {
+      for (const Model of [...CLASSIFIER_NAMES, 'typing'] as const) {
         const { status, type, text } = await postCsv(csv(name), `?Model=${Model}`, from)
         t.equal(status, 200)
         t.equal(type, 'text/csv; charset=utf-8')
-        const expected = python.users[Model].map((user, row) => `${row + 2},${python.true[row]},${user},`)
+        const users = Model === 'typing' ? python.typingModelUsers : python.users[Model]
+        const expected = users.map((user, row) => `${row + 2},${python.true[row]},${user},`)
         t.same(text.trimEnd().split('\n'), ['Line,User,UserID,Error', ...expected], Model)
       }
     }
@@ -171,10 +176,10 @@ t.test('a CSV that leaves nothing to answer is refused before the first row', as
   }
   t.match(JSON.parse((await postCsv(`${header}\n${rows[0]}`, '')).text), {
     code: 'KS_ERR_BATCH_MODEL',
-    message: 'querystring.Model is missing; a CSV needs one of SVM, RF, XGB'
+    message: 'querystring.Model is missing; a CSV needs one of typing, SVM, RF, XGB'
   })
   t.match(JSON.parse((await postCsv(`${header}\n${rows[0]}`, '?Model=rf')).text), {
-    message: 'querystring.Model must be one of SVM, RF, XGB'
+    message: 'querystring.Model must be one of typing, SVM, RF, XGB'
   })
 })
 
