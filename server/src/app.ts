@@ -1,7 +1,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { errors, MEDIA_TYPE_CODE, toErrorReply } from './errors.ts'
-import { requireApiKey } from './http/authentication.ts'
+import { Keys } from './http/authentication.ts'
 import { Health } from './http/health.ts'
 import { parseJson } from './http/json.ts'
 import { LIMITS, type Limits } from './http/limits.ts'
@@ -18,14 +18,27 @@ import { modelsRoutes } from './routes/models.ts'
 import { pageRoutes } from './routes/page.ts'
 import { predictRoutes } from './routes/predict.ts'
 import { predictBatchRoutes } from './routes/predict-batch.ts'
+import { usersRoutes } from './routes/users.ts'
 import { shorten } from './text.ts'
+import { IN_MEMORY, SqliteStore } from './users/sqlite.ts'
+import type { Store } from './users/store.ts'
+import { Users } from './users/users.ts'
+
+/** s; a locked file or a throttled table is free again by then. */
+const STORE_RETRY = 2
 
 /** What the app is made of; tests bring the same as production does. */
 export interface AppOptions {
   /** Settles once every model is loaded and tested; until then predictions get 503. */
   models: Promise<Models>
-  /** Hex SHA-256 of each key that is accepted; without any, keys are not required. */
+  /** Where enrolled users are kept; without one, in memory, until the app is closed. */
+  store?: Store
+  /** Hex SHA-256 of each key that may ask; without any, keys are not required. */
   apiKeyHashes?: readonly string[]
+  /** Hex SHA-256 of each key that may enroll and delete users as well. */
+  adminKeyHashes?: readonly string[]
+  /** Whether users may be enrolled without a key; where keys are not required, unless said otherwise. */
+  isAdminOpen?: boolean
   /** Set to draining by the process some time before it ends; the app's own if left out. */
   health?: Health
   limits?: Limits
@@ -36,23 +49,32 @@ export interface AppOptions {
 /** Compose the service: parsers, plugins, routes, error handler. It does not listen. */
 export async function buildApp({
   models,
+  store,
   apiKeyHashes = [],
+  adminKeyHashes = [],
+  isAdminOpen = apiKeyHashes.length + adminKeyHashes.length === 0,
   health = new Health(),
   limits = LIMITS,
   logger = false
 }: AppOptions): Promise<FastifyInstance> {
   let loaded: Models | undefined
-  models.then(
-    (value) => {
-      loaded = value
-      if (health.state === 'starting') health.state = 'ready'
-    },
-    // The caller reports it; here it only means never being ready.
-    () => {}
-  )
+  let users: Users | undefined
+  const load = async () => {
+    const found = await models
+    if (store !== undefined) {
+      users = new Users(store, found, app.log)
+      await users.start()
+    }
+    loaded = found
+    health.start()
+  }
   const requireModels = () => {
     if (loaded === undefined) throw new errors.NOT_READY(health.state)
     return loaded
+  }
+  const requireUsers = () => {
+    users ??= new Users(new SqliteStore(IN_MEMORY), requireModels(), app.log)
+    return users
   }
 
   const app = Fastify({
@@ -67,11 +89,14 @@ export async function buildApp({
       connectionsCheckingInterval: limits.lookTime
     },
     clientErrorHandler: answerMalformed,
+    routerOptions: { maxParamLength: limits.param },
     // What arrives on an open connection while the last answers are written is answered too.
     return503OnClosing: false,
     schemaErrorFormatter: formatValidationErrors
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.setValidatorCompiler(compileValidator)
+  // The caller reports it when models do not load; here it only means never being ready.
+  load().catch(() => {})
 
   // Fastify's own parser keeps the last of duplicate keys, and takes text/plain.
   app.removeAllContentTypeParsers()
@@ -95,8 +120,10 @@ export async function buildApp({
     // A refusal's message may quote what somebody typed; its code says enough for the log.
     if (refused) request.log.info({ code: error.code }, 'request refused')
     else request.log.error(error)
-    const answered = refused || error instanceof errors.NOT_READY ? error : new errors.INTERNAL()
+    const isPassing = error instanceof errors.NOT_READY || error instanceof errors.STORE
+    const answered = refused || isPassing ? error : new errors.INTERNAL()
     if (isMediaType) reply.header('accept', acceptedTypes(request).join(', '))
+    if (error instanceof errors.STORE) reply.header('retry-after', STORE_RETRY)
     if (error instanceof errors.CONTENT_ENCODING) reply.header('accept-encoding', 'identity')
     const body = toErrorReply(answered)
     return reply.code(body.statusCode).send(body)
@@ -109,24 +136,30 @@ export async function buildApp({
     throw new errors.METHOD(method, shorten(path), allowed)
   })
 
-  const needsKey = apiKeyHashes.length > 0
+  const keys = new Keys(apiKeyHashes, adminKeyHashes, isAdminOpen)
+  const { needsKey } = keys
   await registerOpenapi(app, { needsKey })
   await app.register(healthRoutes, { health })
   await app.register(pageRoutes)
   await app.register(async (guarded) => {
-    if (needsKey) requireApiKey(guarded, apiKeyHashes)
+    keys.require(guarded)
     requirePlainUtf8(guarded)
     await guarded.register(modelsRoutes, { models: requireModels })
     await guarded.register(predictRoutes, { models: requireModels })
     await guarded.register(predictBatchRoutes, { models: requireModels })
     await guarded.register(featuresRoutes)
-    await guarded.register(identifyRoutes, { models: requireModels })
+    await guarded.register(identifyRoutes, { models: requireModels, users: requireUsers })
+    await guarded.register(async (administered) => {
+      keys.requireAdmin(administered)
+      await administered.register(usersRoutes, { models: requireModels, users: requireUsers })
+    })
   })
 
   app.addHook('preClose', async () => {
     health.state = 'draining'
   })
   app.addHook('onClose', async () => {
+    await users?.close()
     await loaded?.close()
   })
   return app

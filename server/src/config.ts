@@ -26,6 +26,18 @@ export const ConfigSchema = Type.Object({
       description: 'SHA-256 hashes of the API keys, 64 hex digits each, with commas between them'
     })
   ),
+  ADMIN_KEY_SHA256: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}( *, *[0-9a-fA-F]{64})*$',
+      description:
+        'SHA-256 hashes of the administrators’ keys, which also enroll and delete users, 64 hex digits each, with commas between them'
+    })
+  ),
+  USERS_DB: Type.String({
+    default: 'users/users.db',
+    minLength: 1,
+    description: 'SQLite file of enrolled users; made with the first of them'
+  }),
   REQUIRE_API_KEY: Type.Boolean({
     default: true,
     description: 'false serves all callers without a key; on loopback only this machine can call'
@@ -74,6 +86,14 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
     )
   }
   return config
+}
+
+/** The hashes of a setting. */
+export const hashes = (setting: string | undefined): string[] => setting?.split(/ *, */) ?? []
+
+/** Whether users may be enrolled without a key: on this machine, as long as no key is set. */
+export function isAdminOpen({ HOST, API_KEY_SHA256, ADMIN_KEY_SHA256 }: Config): boolean {
+  return isLoopback(HOST) && API_KEY_SHA256 === undefined && ADMIN_KEY_SHA256 === undefined
 }
 
 interface Fault {

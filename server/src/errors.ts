@@ -25,8 +25,59 @@ export const errors = {
   /** A missing or unknown key; the answer does not say which key it resembles. */
   API_KEY: createError<[why: string]>('KS_ERR_API_KEY', 'the API key %s', 401),
 
-  /** A claim to be somebody the models were not trained on. */
-  USER_UNKNOWN: createError<[user: string]>('KS_ERR_USER_UNKNOWN', 'body.UserID: there is no user %s', 404),
+  /** A key that may ask, and no more. */
+  ADMIN_KEY: createError<[why: string]>(
+    'KS_ERR_ADMIN_KEY',
+    'this call needs an administrator’s key; %s',
+    403
+  ),
+
+  /** A user that is neither trained nor enrolled, or was deleted. */
+  USER_UNKNOWN: createError<[field: string, user: string]>(
+    'KS_ERR_USER_UNKNOWN',
+    '%s: there is no user %s',
+    404
+  ),
+
+  /** A text that cannot be a UserID here. */
+  USER_ID: createError<[why: string]>('KS_ERR_USER_ID', 'params.UserID %s', 400),
+
+  /** A page's cursor that is not from the page before. */
+  CURSOR: createError('KS_ERR_CURSOR', 'querystring.after is not the `Next` of a page', 400),
+
+  /** Enrolling with If-None-Match: * who is a user already. */
+  USER_EXISTS: createError<[user: string]>(
+    'KS_ERR_USER_EXISTS',
+    'params.UserID: there is a user %s already; leave out If-None-Match to replace them',
+    412
+  ),
+
+  /** Typings cannot be added to those of a training, of which the service has the template alone. */
+  USER_TRAINED: createError<[user: string]>(
+    'KS_ERR_USER_TRAINED',
+    'params.UserID: the typings of user %s are not kept here or are of another string; enroll them with PUT',
+    409
+  ),
+
+  /** Two calls changed one user at the same time, again and again. */
+  USER_CHANGED: createError<[user: string]>(
+    'KS_ERR_USER_CHANGED',
+    'params.UserID: user %s was changed by another call at the same time; try again',
+    409
+  ),
+
+  /** Typings to be added to a user that do not look like theirs. */
+  TYPINGS_MISMATCH: createError<[why: string]>('KS_ERR_TYPINGS_MISMATCH', 'body.Typings %s', 409),
+
+  /** Enrolled users cannot be read or written; the log says why. */
+  STORE: createError(
+    'KS_ERR_STORE',
+    'enrolled users cannot be read or written right now; try again shortly',
+    503
+  ),
+
+  /** All users were deleted. */
+  NO_USERS: createError('KS_ERR_NO_USERS', 'there are no users to choose from', 404),
 
   NOT_FOUND: createError<[method: string, path: string]>(
     'KS_ERR_NOT_FOUND',

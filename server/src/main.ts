@@ -1,10 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
-import { ConfigError, readConfig } from './config.ts'
+import { ConfigError, hashes, isAdminOpen, readConfig } from './config.ts'
 import { Health } from './http/health.ts'
 import { loadModels } from './models/load.ts'
 import { ModelsError } from './models/manifest.ts'
+import { SqliteStore } from './users/sqlite.ts'
 
 /** Longest that requests under way may take once the process stops listening, ms. */
 const GRACE = 10_000
@@ -26,7 +27,10 @@ async function main(): Promise<void> {
   const app = await buildApp({
     models,
     health,
-    apiKeyHashes: config.API_KEY_SHA256?.split(/ *, */) ?? [],
+    store: new SqliteStore(config.USERS_DB),
+    apiKeyHashes: hashes(config.API_KEY_SHA256),
+    adminKeyHashes: hashes(config.ADMIN_KEY_SHA256),
+    isAdminOpen: isAdminOpen(config),
     logger: { level: config.LOG_LEVEL }
   })
   const drain = config.DRAIN_SECONDS * 1000
@@ -44,5 +48,6 @@ async function main(): Promise<void> {
   // Listening comes first, so that /health/ready can say "starting" while models load.
   await app.listen({ host: config.HOST, port: config.PORT })
   await models
+  await health.started
   app.log.info('ready')
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ConfigError, readConfig } from '../src/config.ts'
+import { ConfigError, isAdminOpen, readConfig } from '../src/config.ts'
 
 t.test('an empty environment gives the defaults', async (t) => {
   const defaults = {
@@ -8,7 +8,8 @@ t.test('an empty environment gives the defaults', async (t) => {
     MODELS_DIR: 'models',
     REQUIRE_API_KEY: true,
     DRAIN_SECONDS: 0,
-    LOG_LEVEL: 'info'
+    LOG_LEVEL: 'info',
+    USERS_DB: 'users/users.db'
   }
   t.same(readConfig({}), defaults)
   t.same(readConfig({ PORT: '', HOST: '' }), defaults, 'an empty variable is one that is not set')
@@ -32,4 +33,17 @@ t.test('an invalid variable is named with the reason', async (t) => {
   for (const [environment, message] of sentences) {
     t.throws(() => readConfig(environment), new ConfigError(message))
   }
+})
+
+t.test('users may be enrolled without a key on this machine alone, and until a key is set', async (t) => {
+  const hash = 'a'.repeat(64)
+  const open = (environment: NodeJS.ProcessEnv) => isAdminOpen(readConfig(environment))
+  t.equal(open({}), true)
+  t.equal(open({ ADMIN_KEY_SHA256: hash }), false)
+  t.equal(open({ API_KEY_SHA256: hash }), false)
+  t.equal(open({ HOST: '0.0.0.0', REQUIRE_API_KEY: 'false' }), false)
+  t.throws(() => open({ ADMIN_KEY_SHA256: 'secret' }), {
+    name: 'ConfigError',
+    message: /ADMIN_KEY_SHA256 must be SHA-256 hashes of the administrators’ keys/
+  })
 })

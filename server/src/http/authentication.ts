@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
 
 /** How a call brings its key, in OpenAPI's terms; either will do. */
@@ -19,21 +19,63 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Answer the routes registered on `app`, and on none but it, only to those who have a key.
+ * Who may call what: a calling key asks; an administrator's key also enrolls, deletes and exports.
  *
- * @param hashes - hex SHA-256 of each key. Not salted or slow: keys are random, 32 bytes of it, so
- * that a hash cannot be guessed back, and every call has to be checked
+ * Hashes are not salted or slow: keys are random, 32 bytes of it, so that a hash cannot be guessed back, and every
+ * call has to be checked.
  */
-export function requireApiKey(app: FastifyInstance, hashes: readonly string[]): void {
-  const accepted = hashes.map((hash) => Buffer.from(hash, 'hex'))
-  app.addHook('onRequest', async (request, reply) => {
-    const key = readKey(request)
-    if (key !== undefined && isAccepted(key, accepted)) return
-    reply.header('www-authenticate', 'Bearer realm="keystroke"')
-    throw new errors.API_KEY(
-      key === undefined ? 'is missing; send it as x-api-key or Authorization: Bearer' : 'is not accepted'
-    )
-  })
+export class Keys {
+  readonly #calling: readonly Buffer[]
+  readonly #admin: readonly Buffer[]
+  readonly #isAdminOpen: boolean
+
+  /**
+   * @param calling - hex SHA-256 of each calling key; without any, every caller may ask
+   * @param admin - hex SHA-256 of each administrator's key
+   * @param isAdminOpen - whether every caller may enroll as well
+   */
+  constructor(calling: readonly string[], admin: readonly string[], isAdminOpen: boolean) {
+    const digests = (hashes: readonly string[]) => hashes.map((hash) => Buffer.from(hash, 'hex'))
+    this.#calling = digests(calling)
+    this.#admin = digests(admin)
+    this.#isAdminOpen = isAdminOpen
+  }
+
+  /** Whether calls need a key. */
+  get needsKey(): boolean {
+    return this.#calling.length > 0
+  }
+
+  /** Answer the routes registered on `app`, and on none but it, only to those who have a key of either kind. */
+  require(app: FastifyInstance): void {
+    if (!this.needsKey) return
+    const accepted = [...this.#calling, ...this.#admin]
+    app.addHook('onRequest', async (request, reply) => {
+      const key = readKey(request)
+      if (key === undefined || !isAccepted(key, accepted)) refuse(reply, key)
+    })
+  }
+
+  /** Answer the routes registered on `app` only to administrators. */
+  requireAdmin(app: FastifyInstance): void {
+    if (this.#isAdminOpen) return
+    app.addHook('onRequest', async (request, reply) => {
+      const key = readKey(request)
+      if (this.#admin.length === 0) throw new errors.ADMIN_KEY('none is set: see ADMIN_KEY_SHA256')
+      if (key === undefined) refuse(reply, key)
+      else if (!isAccepted(key, this.#admin)) {
+        if (!isAccepted(key, this.#calling)) refuse(reply, key)
+        throw new errors.ADMIN_KEY('this one may ask, and no more')
+      }
+    })
+  }
+}
+
+function refuse(reply: FastifyReply, key: string | undefined): never {
+  reply.header('www-authenticate', 'Bearer realm="keystroke"')
+  throw new errors.API_KEY(
+    key === undefined ? 'is missing; send it as x-api-key or Authorization: Bearer' : 'is not accepted'
+  )
 }
 
 function readKey({ headers }: FastifyRequest): string | undefined {

@@ -1,17 +1,19 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import { FEATURE_NAMES } from '../schemas/features.ts'
-import { type Manifest, MODEL_NAMES, type ModelFile, type ModelName } from '../schemas/manifest.ts'
+import type { Manifest, ModelFile, ModelName } from '../schemas/manifest.ts'
+import { CLASSIFIER_NAMES, type ClassifierName } from '../schemas/predict.ts'
 import { Enrollment, TEMPLATE_ROWS } from './enrollment.ts'
+import { Templates, type UserGallery } from './gallery.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
 import { type Gallery, Model, openSession } from './model.ts'
 
 /** All that the service answers with, loaded once. */
 export interface Models {
   manifest: Manifest
-  byName: Record<ModelName, Model>
-  /** Typings that the template of each of the manifest’s classes is made of. */
-  enrolled: readonly number[]
-  /** Makes more templates. */
+  byName: Record<ClassifierName, Model> & { typing: Model<UserGallery> }
+  /** Of the typing model’s users, who may become more. */
+  templates: Templates
+  /** Makes templates. */
   enrollment: Enrollment
   /** Release the sessions' memory. */
   close(): Promise<void>
@@ -28,19 +30,22 @@ const MAX_TEMPLATE_DIFFERENCE = 1e-5
  */
 export async function loadModels(folder: string): Promise<Models> {
   const manifest = await readManifest(folder)
-  const { templates, enrolled } = await loadTemplates(folder, manifest)
-  const [enrollment, ...models] = await Promise.all([
+  const templates = await loadTemplates(folder, manifest)
+  const users = templates.gallery()
+  const constant: Gallery = { classes: manifest.classes, templates: {} }
+  const [enrollment, typing, ...classifiers] = await Promise.all([
     loadEnrollment(folder, manifest),
-    ...MODEL_NAMES.map((name) => loadModel(folder, name, manifest, templates))
+    loadModel(folder, 'typing', manifest, users),
+    ...CLASSIFIER_NAMES.map((name) => loadModel(folder, name, manifest, constant))
   ])
-  const entries = MODEL_NAMES.map((name, i) => [name, models[i]!] as const)
+  const byName = Object.fromEntries(CLASSIFIER_NAMES.map((name, i) => [name, classifiers[i]!]))
   return {
     manifest,
-    byName: Object.fromEntries(entries) as Models['byName'],
-    enrolled,
+    byName: { ...(byName as Record<ClassifierName, Model>), typing },
+    templates,
     enrollment,
     close: async () => {
-      await Promise.all([enrollment, ...models].map((each) => each.close()))
+      await Promise.all([enrollment, typing, ...classifiers].map((each) => each.close()))
     }
   }
 }
@@ -52,16 +57,15 @@ async function open(folder: string, entry: ModelFile): Promise<InferenceSession>
   })
 }
 
-async function loadModel(
+async function loadModel<G extends Gallery>(
   folder: string,
   name: ModelName,
   manifest: Manifest,
-  trained: Gallery['templates']
-): Promise<Model> {
+  gallery: G
+): Promise<Model<G>> {
   const entry = manifest.models[name]
   const session = await open(folder, entry)
-  const templates = entry.input === 'times' ? trained : {}
-  const model = new Model(session, entry.input, { classes: manifest.classes, templates })
+  const model = new Model(session, entry.input, gallery)
   try {
     checkTensors(session, name, manifest)
     await selfTest(model, name, manifest)
@@ -73,10 +77,7 @@ async function loadModel(
 }
 
 /** Read the trained users' templates; their graph has no input. */
-async function loadTemplates(
-  folder: string,
-  manifest: Manifest
-): Promise<{ templates: Gallery['templates']; enrolled: number[] }> {
+async function loadTemplates(folder: string, manifest: Manifest): Promise<Templates> {
   const entry = manifest.models.typing.templates
   const session = await open(folder, entry)
   try {
@@ -88,10 +89,11 @@ async function loadTemplates(
     ])
     requireUsers(entry, users, manifest)
     const { plda, laplace, enrolled } = (await session.run({})) as Record<string, Tensor>
-    return {
-      templates: { plda: plda!, laplace: laplace! },
-      enrolled: Array.from(enrolled!.data as BigInt64Array, Number)
-    }
+    return new Templates({
+      classes: manifest.classes,
+      enrolled: Array.from(enrolled!.data as BigInt64Array, Number),
+      templates: { plda: plda!, laplace: laplace! }
+    })
   } finally {
     await session.release()
   }

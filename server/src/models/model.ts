@@ -35,13 +35,15 @@ export interface Question {
 }
 
 /** What a model answers to one row. */
-export interface Answer {
+export interface Answer<G extends Gallery = Gallery> {
   UserID: UserID
+  /** Whose scores they are; may have got more classes since. */
+  gallery: G
   /** Of each class, the higher the likelier; empty where they are not wanted. */
   scores: Float32Array
 }
 
-/** Whom a model tells apart. */
+/** Whom a model tells apart. It may be replaced, and is itself never changed but for more users after its last. */
 export interface Gallery {
   /** Class index to UserID. */
   classes: readonly UserID[]
@@ -49,12 +51,11 @@ export interface Gallery {
   templates: Readonly<Record<string, Tensor>>
 }
 
-/** One of the four models: an ONNX session and what its class indices mean. */
-export class Model {
+/** One of the four models: an ONNX session and whom it tells apart. */
+export class Model<G extends Gallery = Gallery> {
   readonly input: Input
-  /** Class index to UserID. */
-  readonly classes: readonly UserID[]
-  readonly #templates: Gallery['templates']
+  /** Read once for each question, so that one answer is of one gallery. */
+  gallery: G
   readonly #session: InferenceSession
   readonly #batcher: Batcher<Question, Answer[]>
 
@@ -62,12 +63,11 @@ export class Model {
    * @param session - with an input named as what it reads, and the outputs label and scores
    * @param input - what it reads
    */
-  constructor(session: InferenceSession, input: Input, { classes, templates }: Gallery) {
+  constructor(session: InferenceSession, input: Input, gallery: G) {
     this.#session = session
     this.input = input
-    this.classes = classes
-    this.#templates = templates
-    this.#batcher = new Batcher((questions) => this.#answer(questions), MAX_BATCH)
+    this.gallery = gallery
+    this.#batcher = new Batcher<Question, Answer[]>((questions) => this.#answer(questions), MAX_BATCH)
   }
 
   /**
@@ -76,20 +76,21 @@ export class Model {
    * @param isCancelled - asked just before the run; a cancelled question is never answered
    * @returns an answer for each row, in their order
    */
-  ask(question: Question, isCancelled?: () => boolean): Promise<Answer[]> {
-    return this.#batcher.ask(question, isCancelled)
+  ask(question: Question, isCancelled?: () => boolean): Promise<Answer<G>[]> {
+    return this.#batcher.ask(question, isCancelled) as Promise<Answer<G>[]>
   }
 
   /**
    * Answer rows, however many.
    *
+   * @param gallery - whom to tell apart, in place of the model's own
    * @returns an answer for each row, in their order
    */
-  async run({ rows, wantsScores }: Question): Promise<Answer[]> {
-    const answers: Answer[] = []
+  async run({ rows, wantsScores }: Question, gallery = this.gallery): Promise<Answer<G>[]> {
+    const answers: Answer<G>[] = []
     for (let first = 0; first < rows.length; first += MAX_ROWS_PER_RUN) {
       // Others get their turn between two runs: run() gives way to the event loop before it computes.
-      answers.push(...(await this.#run(rows.slice(first, first + MAX_ROWS_PER_RUN), wantsScores)))
+      answers.push(...(await this.#run(gallery, rows.slice(first, first + MAX_ROWS_PER_RUN), wantsScores)))
     }
     return answers
   }
@@ -99,7 +100,7 @@ export class Model {
     return this.#session.release()
   }
 
-  async #answer(questions: readonly Question[]): Promise<Answer[][]> {
+  async #answer(questions: readonly Question[]): Promise<Answer<G>[][]> {
     const answers = await this.run({
       rows: questions.flatMap(({ rows }) => rows),
       wantsScores: questions.some(({ wantsScores }) => wantsScores)
@@ -111,17 +112,18 @@ export class Model {
     })
   }
 
-  async #run(rows: readonly Row[], wantsScores: boolean): Promise<Answer[]> {
+  async #run(gallery: G, rows: readonly Row[], wantsScores: boolean): Promise<Answer<G>[]> {
     const input = toTensor(this.input, rows)
     const outputs = await this.#session.run(
-      { ...this.#templates, [this.input]: input },
+      { ...gallery.templates, [this.input]: input },
       wantsScores ? ['label', 'scores'] : ['label']
     )
     const label = outputs.label!.data as BigInt64Array
     const scores = outputs.scores?.data as Float32Array | undefined
-    const C = this.classes.length
+    const C = scores === undefined ? 0 : scores.length / rows.length
     return rows.map((_, row) => ({
-      UserID: this.classes[Number(label[row])]!,
+      UserID: gallery.classes[Number(label[row])]!,
+      gallery,
       scores: scores?.subarray(row * C, (row + 1) * C) ?? UNWANTED
     }))
   }

@@ -30,7 +30,7 @@ export async function predict(
 ): Promise<Prediction> {
   const question = { rows: [fromFeatures(features)], wantsScores: top !== undefined }
   const [answer] = await model.ask(question, isCancelled)
-  return toPrediction(model, answer!, top)
+  return toPrediction(answer!, top)
 }
 
 /**
@@ -45,11 +45,14 @@ export async function predictAll(
   top?: number
 ): Promise<Prediction[]> {
   const answers = await model.run({ rows: features.map(fromFeatures), wantsScores: top !== undefined })
-  return answers.map((answer) => toPrediction(model, answer, top))
+  return answers.map((answer) => toPrediction(answer, top))
 }
 
-function toPrediction({ classes }: Model, { UserID, scores }: Answer, top?: number): Prediction {
+function toPrediction({ UserID, gallery, scores }: Answer, top?: number): Prediction {
   if (top === undefined) return { UserID }
-  const Candidates = rank(scores, top).map((index) => ({ UserID: classes[index]!, Score: scores[index]! }))
+  const Candidates = rank(scores, top).map((index) => ({
+    UserID: gallery.classes[index]!,
+    Score: scores[index]!
+  }))
   return { UserID, Candidates }
 }

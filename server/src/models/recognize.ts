@@ -4,21 +4,20 @@ import type { Decision, Threshold } from '../schemas/manifest.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { quote } from '../text.ts'
 import { fromTyping } from '../typings/rows.ts'
+import type { UserGallery } from './gallery.ts'
 import type { Models } from './load.ts'
 import type { Model } from './model.ts'
 import { rank } from './rank.ts'
 
 /** The typing model, and how its scores are read. */
 export interface Recognizer {
-  model: Model
-  /** Typings that the template of each of the model’s classes is made of. */
-  enrolled: readonly number[]
+  model: Model<UserGallery>
   /** Of one typing, two and so on; the last serves more typings as well. */
   decisions: readonly Decision[]
 }
 
-export function recognizerOf({ byName, enrolled, manifest }: Models): Recognizer {
-  return { model: byName.typing, enrolled, decisions: manifest.models.typing.decisions }
+export function recognizerOf({ byName, manifest }: Models): Recognizer {
+  return { model: byName.typing, decisions: manifest.models.typing.decisions }
 }
 
 export interface Identification {
@@ -48,16 +47,17 @@ export async function identify(
   top: number,
   isCancelled?: () => boolean
 ): Promise<Identification> {
-  const { scaled, thresholds } = await read(recognizer, typings, isCancelled)
-  const candidates = rank(scaled, top)
-  const best = candidates[0]!
+  const { scaled, gallery, thresholds } = await read(recognizer, typings, isCancelled)
+  const candidates = rank(scaled, Math.min(top, gallery.users))
+  const [best] = candidates
+  if (best === undefined) throw new errors.NO_USERS()
   let sum = 0
   for (const score of scaled) sum += Math.exp(score - scaled[best]!)
   const Candidates = candidates.map((index) => ({
-    UserID: recognizer.model.classes[index]!,
+    UserID: gallery.classes[index]!,
     Probability: Math.exp(scaled[index]! - scaled[best]!) / sum
   }))
-  const { known } = thresholdFor(thresholds, recognizer.enrolled[best]!)
+  const { known } = thresholdFor(thresholds, gallery.enrolled[best]!)
   return { UserID: Candidates[0]!.UserID, Known: scaled[best]! > known, Candidates }
 }
 
@@ -73,15 +73,26 @@ export async function verify(
   userID: UserID,
   isCancelled?: () => boolean
 ): Promise<Verification> {
-  const claimed = recognizer.model.classes.indexOf(userID)
-  if (claimed < 0) throw new errors.USER_UNKNOWN(quote(userID))
-  const { scaled, thresholds } = await read(recognizer, typings, isCancelled)
-  const Score = evidence(scaled, claimed)
-  const { match } = thresholdFor(thresholds, recognizer.enrolled[claimed]!)
+  const { scaled, gallery, thresholds } = await read(recognizer, typings, isCancelled)
+  const claimed = gallery.classOf(userID)
+  if (claimed === undefined) throw unknownUser('body.UserID', userID, gallery)
+  // Replaced while the model ran: what it scored was the template before.
+  if (claimed >= scaled.length) return verify(recognizer, typings, userID, isCancelled)
+  const Score = evidence(scaled, claimed, gallery.users)
+  const { match } = thresholdFor(thresholds, gallery.enrolled[claimed]!)
   return { UserID: userID, Match: Score > match, Score, Threshold: match }
 }
 
-/** Mean scores of the typings over the temperature, and the thresholds for so many typings. */
+/** The error for a user who is not there; says so where the same number or text of the other kind is. */
+export function unknownUser(field: string, userID: UserID, { classOf }: Pick<UserGallery, 'classOf'>): Error {
+  const other = typeof userID === 'string' ? Number(userID) : `${userID}`
+  const isOther = `${other}` === `${userID}` && classOf(other) !== undefined
+  const kind = typeof other === 'number' ? 'integers' : 'strings'
+  const hint = isOther ? `; UserIDs here are ${kind}: send ${quote(other)}` : ''
+  return new errors.USER_UNKNOWN(field, `${quote(userID)}${hint}`)
+}
+
+/** Mean scores of the typings over the temperature, whose they are, and the thresholds for so many typings. */
 async function read(
   { model, decisions }: Recognizer,
   typings: readonly Typing[],
@@ -91,29 +102,33 @@ async function read(
   const answers = await model.ask(question, isCancelled)
   const { temperature, thresholds } = decisions[Math.min(typings.length, decisions.length) - 1]!
   // Plain loops: with iterators and callbacks it took as long as the model.
-  const scaled = new Float64Array(model.classes.length)
-  for (const answer of answers) {
-    for (let user = 0; user < scaled.length; user++) scaled[user]! += answer.scores[user]!
+  const scaled = new Float64Array(answers[0]!.scores.length)
+  for (const { scores } of answers) {
+    for (let user = 0; user < scaled.length; user++) scaled[user]! += scores[user]!
   }
   for (let user = 0; user < scaled.length; user++) scaled[user]! /= answers.length * temperature
-  return { scaled, thresholds }
+  return { scaled, gallery: answers[0]!.gallery, thresholds }
 }
 
 /** Choose the thresholds for a user whose template is made of so many typings. */
-function thresholdFor(thresholds: readonly Threshold[], enrolled: number): Threshold {
+export function thresholdFor(thresholds: readonly Threshold[], enrolled: number): Threshold {
   return thresholds.findLast((threshold) => threshold.enrolled <= enrolled)!
 }
 
 /**
  * Weigh a user against everybody else: another user, or as likely a stranger, whose scaled score is 0;
- * `evidence` of `notebook/keystroke/models/decisions.py`.
+ * `evidence` of `notebook/keystroke/models/decisions.py`. Classes that are no longer users score too little to count.
+ *
+ * @param users - how many of the classes are users
  */
-function evidence(scaled: Float64Array, user: number): number {
+export function evidence(scaled: ArrayLike<number>, user: number, users: number): number {
   // The largest exponent is taken out, so that none overflows.
   let most = 0
-  for (const [other, score] of scaled.entries()) if (other !== user) most = Math.max(most, score)
+  for (let other = 0; other < scaled.length; other++)
+    if (other !== user) most = Math.max(most, scaled[other]!)
   let sum = 0
-  for (const [other, score] of scaled.entries()) if (other !== user) sum += Math.exp(score - most)
-  const everybodyElse = most + Math.log((0.5 * sum) / (scaled.length - 1) + 0.5 * Math.exp(-most))
+  for (let other = 0; other < scaled.length; other++)
+    if (other !== user) sum += Math.exp(scaled[other]! - most)
+  const everybodyElse = most + Math.log((0.5 * sum) / Math.max(users - 1, 1) + 0.5 * Math.exp(-most))
   return scaled[user]! - everybodyElse
 }

@@ -10,13 +10,14 @@ import {
   VerifyRequest
 } from '../schemas/recognize.ts'
 import { checkTypings } from '../typings/check.ts'
+import type { Users } from '../users/users.ts'
 
 /** Candidates that are given unless the query says otherwise. */
 const TOP = 5
 
-export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (
+export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models; users: () => Users }> = async (
   app,
-  { models }
+  { models, users }
 ) => {
   app.post(
     '/identify',
@@ -51,8 +52,9 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }>
         response: { 200: VerifyReply, ...ERROR_REPLIES }
       }
     },
-    ({ body, raw }) => {
+    async ({ body, raw }) => {
       checkTypings(body.Typings, models().manifest.dataset.keys)
+      await users().find(body.UserID)
       return verify(recognizerOf(models()), body.Typings, body.UserID, () => raw.socket.destroyed)
     }
   )

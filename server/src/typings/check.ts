@@ -95,3 +95,22 @@ export function checkTypings(typings: readonly Typing[], keys: number): void {
     }
   }
 }
+
+/**
+ * Refuse a call in which one typing is sent twice.
+ *
+ * @throws TYPING_INVALID naming both
+ */
+export function checkDistinct(typings: readonly Typing[]): void {
+  const seen = new Map<string, number>()
+  for (const [i, { Press, Release }] of typings.entries()) {
+    const times = [...Press, ...Release].map((time) => time - Press[0]!).join()
+    const before = seen.get(times)
+    if (before !== undefined) {
+      throw new errors.TYPING_INVALID(
+        `body.Typings[${i}] equals body.Typings[${before}]; send each typing once`
+      )
+    }
+    seen.set(times, i)
+  }
+}

@@ -23,7 +23,7 @@ const REPLACEMENT_CHARACTER = '\ufffd'
 
 /** All that a name must not begin or end with: Python's white space and JavaScript's. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes them for white space
-const BLANK = /^[\s\u001c-\u001f\u0085]|[\s\u001c-\u001f\u0085]$/
+export const BLANK = /^[\s\u001c-\u001f\u0085]|[\s\u001c-\u001f\u0085]$/
 
 /** Longer than anybody types a string, s; numbers below it are not milliseconds. */
 const LONGEST_IN_SECONDS = 60

@@ -42,21 +42,31 @@ t.test('every call is in the document', async (t) => {
     '/models',
     '/predict',
     '/predict/batch',
+    '/users',
+    '/users/export',
+    '/users/{UserID}',
+    '/users/{UserID}/typings',
     '/verify'
   ])
 })
 
 t.test('every example in the document works as it is, on the models that npm start trains', async (t) => {
   const answers = new Map<string, string>()
-  for (const [url, { post }] of Object.entries<Record<string, Operation>>(document.paths)) {
-    for (const [type, { schema, example }] of Object.entries(post?.requestBody?.content ?? {})) {
+  const operations = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation }))
+  )
+  for (const { path, method, requestBody, parameters = [] } of operations) {
+    const examples = (where: string) =>
+      parameters.flatMap(({ in: place, name, example }) =>
+        place === where && example !== undefined ? [[name, example] as const] : []
+      )
+    const url = examples('path').reduce((url, [name, example]) => url.replace(`{${name}}`, example), path)
+    for (const [type, { schema, example }] of Object.entries(requestBody?.content ?? {})) {
       const body = example ?? schema?.examples?.[0]
       t.ok(body, `${url} has an example of ${type}`)
-      const query = (post!.parameters ?? []).flatMap(({ in: place, name, example }) =>
-        place === 'query' && example !== undefined ? [[name, example]] : []
-      )
+      const query = examples('query')
       const response = await app.inject({
-        method: 'POST',
+        method: method.toUpperCase() as 'POST',
         url,
         query: Object.fromEntries(query),
         headers: { 'content-type': type },
@@ -65,7 +75,7 @@ t.test('every example in the document works as it is, on the models that npm sta
       answers.set(`${url} ${type}`, response.body)
       t.equal(
         response.statusCode,
-        200,
+        method === 'put' ? 201 : 200,
         `${url} answers its example of ${type}: ${response.body.slice(0, 200)}`
       )
     }
@@ -76,6 +86,8 @@ t.test('every example in the document works as it is, on the models that npm sta
     '/predict application/json',
     '/predict/batch application/json',
     '/predict/batch text/csv',
+    '/users/ada application/json',
+    '/users/ada/typings application/json',
     '/verify application/json'
   ])
   t.match(JSON.parse(answers.get('/verify application/json')!), { UserID: 1, Match: true })

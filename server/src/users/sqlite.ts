@@ -1,0 +1,169 @@
+import { existsSync } from 'node:fs'
+import { mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type Database from 'libsql'
+import { type Changes, type Entry, type Store, type StoredUser, StoreError } from './store.ts'
+
+/** ms that a statement waits for another process’s; the event loop waits as well. */
+const BUSY = 250
+
+/** Entries read at a time, of some 10 kB each. */
+const PAGE = 100
+
+/** In place of a file: for tests, and gone when the process ends. */
+export const IN_MEMORY = ':memory:'
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS users (
+    key TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    -- Counts the changes of all users, so that other processes can ask for those that they have not seen.
+    change INTEGER NOT NULL UNIQUE,
+    -- A StoredUser as JSON; NULL once deleted.
+    user TEXT
+  ) STRICT, WITHOUT ROWID
+`
+
+interface Row {
+  key: string
+  revision: number
+  change: number
+  user: string | null
+}
+
+/** Users in one SQLite file, which several processes of one machine may share. */
+export class SqliteStore implements Store {
+  readonly #path: string
+  #opening: Promise<Database.Database> | undefined
+  /** Whether the log may hold what was deleted. */
+  #isToBeCleared = false
+
+  /** @param path - of the file, which is made with the first user */
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    const select = 'SELECT * FROM users WHERE key = ?'
+    const row = await this.#read((database) => database.prepare(select).get(key) as Row | undefined)
+    return row && toEntry(row)
+  }
+
+  async put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
+    const database = await this.#open()
+    return attempt(() => {
+      const write = database.transaction(() => {
+        const found = database.prepare('SELECT revision, user FROM users WHERE key = ?').get(key) as
+          | Pick<Row, 'revision' | 'user'>
+          | undefined
+        if ((found?.revision ?? 0) !== expected) return false
+        database
+          .prepare(
+            `INSERT INTO users VALUES (?, ?, (SELECT coalesce(max(change), 0) + 1 FROM users), ?)
+            ON CONFLICT (key) DO UPDATE
+            SET revision = excluded.revision, change = excluded.change, user = excluded.user`
+          )
+          .run(key, expected + 1, user === undefined ? null : JSON.stringify(user))
+        return true
+      })
+      if (!write.immediate()) return undefined
+      // What was replaced is still in the log.
+      this.#isToBeCleared ||= expected > 0
+      this.#clear(database)
+      return { key, revision: expected + 1, ...(user && { user }) }
+    })
+  }
+
+  async changes(cursor = '0'): Promise<Changes> {
+    const rows = (await this.#read((database) => {
+      this.#clear(database)
+      return database
+        .prepare('SELECT * FROM users WHERE change > ? ORDER BY change LIMIT ?')
+        .all(Number(cursor), PAGE)
+    })) as Row[] | undefined
+    return { entries: (rows ?? []).map(toEntry), cursor: `${rows?.at(-1)?.change ?? cursor}` }
+  }
+
+  async *users(): AsyncGenerator<StoredUser> {
+    let rows: Row[] = []
+    do {
+      const after = rows.at(-1)?.key ?? ''
+      rows = ((await this.#read((database) =>
+        database
+          .prepare('SELECT * FROM users WHERE key > ? AND user IS NOT NULL ORDER BY key LIMIT ?')
+          .all(after, PAGE)
+      )) ?? []) as Row[]
+      for (const row of rows) yield JSON.parse(row.user!)
+    } while (rows.length === PAGE)
+  }
+
+  async close(): Promise<void> {
+    const opened = await this.#opening?.catch(() => undefined)
+    this.#opening = undefined
+    opened?.close()
+  }
+
+  /** @returns undefined where there is no file yet, and so no users */
+  async #read<T>(read: (database: Database.Database) => T): Promise<T | undefined> {
+    if (this.#opening === undefined && this.#path !== IN_MEMORY && !existsSync(this.#path)) return undefined
+    const database = await this.#open()
+    return attempt(() => read(database))
+  }
+
+  /** Open the file, once: a second connection of one process would drop the locks of the first when it is closed. */
+  #open(): Promise<Database.Database> {
+    this.#opening ??= openDatabase(this.#path).catch((error) => {
+      this.#opening = undefined
+      throw new StoreError(`${this.#path}: ${(error as Error).message}`, { cause: error })
+    })
+    return this.#opening
+  }
+
+  /** Empty the log, which keeps what was deleted; while another process reads it, that has to wait. */
+  #clear(database: Database.Database): void {
+    if (!this.#isToBeCleared) return
+    const [result] = database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
+    this.#isToBeCleared = result?.busy === 1
+  }
+}
+
+async function openDatabase(path: string): Promise<Database.Database> {
+  if (path !== IN_MEMORY) await makeFile(path)
+  const { default: Libsql } = await import('libsql')
+  const database = new Libsql(path, { timeout: BUSY })
+  try {
+    database.pragma('journal_mode = WAL')
+    // In WAL mode a commit is on the disk only with this.
+    database.pragma('synchronous = FULL')
+    // What is deleted is overwritten with zeros.
+    database.pragma('secure_delete = ON')
+    database.exec(SCHEMA)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Make a file that only its owner can read, where there is none; SQLite gives its log the same permissions. */
+async function makeFile(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    // Not an existing one: to close it would drop the locks that this process has on it (POSIX, fcntl).
+    await (await open(path, 'ax', 0o600)).close()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+function attempt<T>(run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    throw new StoreError((error as Error).message, { cause: error })
+  }
+}
+
+function toEntry({ key, revision, user }: Row): Entry {
+  return { key, revision, ...(user !== null && { user: JSON.parse(user) as StoredUser }) }
+}

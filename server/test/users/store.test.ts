@@ -1,0 +1,223 @@
+/** What every store does, and what SQLite's file does on top. */
+import { spawn } from 'node:child_process'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import Database from 'libsql'
+import t, { type Test } from 'tap'
+import { IN_MEMORY, SqliteStore } from '../../src/users/sqlite.ts'
+import { type Entry, keyOf, type Store, type StoredUser, StoreError } from '../../src/users/store.ts'
+
+const NOW = '2026-11-25T12:00:00.000Z'
+const user = (UserID: string | number, press = 7_654_321): StoredUser => ({
+  UserID,
+  typings: [{ Press: [press, press + 90], Release: [press + 60, press + 150] }],
+  createdAt: NOW,
+  updatedAt: NOW
+})
+
+/** All entries from a cursor on. */
+async function readAll(store: Store, cursor?: string): Promise<{ entries: Entry[]; cursor: string }> {
+  const entries: Entry[] = []
+  let from = cursor
+  for (;;) {
+    const found = await store.changes(from)
+    from = found.cursor
+    if (found.entries.length === 0) return { entries, cursor: from }
+    entries.push(...found.entries)
+  }
+}
+
+const STORES: Record<string, (folder: string) => Store> = {
+  'SQLite, a file': (folder) => new SqliteStore(join(folder, 'users.db')),
+  'SQLite, in memory': () => new SqliteStore(IN_MEMORY)
+}
+
+for (const [name, make] of Object.entries(STORES)) {
+  t.test(name, async (t) => {
+    const open = async (t: Test) => {
+      const store = make(t.testdir({}))
+      t.teardown(() => store.close())
+      return store
+    }
+
+    await t.test('gives what was put, and nothing of anybody else', async (t) => {
+      const store = await open(t)
+      t.equal(await store.get(keyOf('ana')), undefined)
+      t.same(await readAll(store), { entries: [], cursor: '0' })
+      const written = await store.put(keyOf('ana'), 0, user('ana'))
+      t.same(written, { key: keyOf('ana'), revision: 1, user: user('ana') })
+      t.same(await store.get(keyOf('ana')), written)
+      t.equal(await store.get(keyOf('Ana')), undefined)
+    })
+
+    await t.test('tells the number 1 from the text "1", and keeps text of all alphabets', async (t) => {
+      const store = await open(t)
+      for (const id of [1, '1', 'Zoë', '李雷', '🦆', "o'neill; --"]) {
+        t.ok(await store.put(keyOf(id), 0, user(id)))
+      }
+      t.equal((await store.get(keyOf(1)))!.user!.UserID, 1)
+      t.equal((await store.get(keyOf('1')))!.user!.UserID, '1')
+      const found = []
+      for await (const { UserID } of store.users()) found.push(UserID)
+      t.same(new Set(found), new Set([1, '1', 'Zoë', '李雷', '🦆', "o'neill; --"]))
+    })
+
+    await t.test('writes only over the revision that the writer has read', async (t) => {
+      const store = await open(t)
+      await store.put(keyOf('ana'), 0, user('ana'))
+      t.equal(await store.put(keyOf('ana'), 0, user('ana', 1)), undefined, 'another was first')
+      t.equal(await store.put(keyOf('ana'), 2, user('ana', 1)), undefined, 'a revision that is not there')
+      t.equal(await store.put(keyOf('bob'), 1), undefined, 'nobody to be deleted')
+      t.same((await store.get(keyOf('ana')))!.user, user('ana'))
+      t.match(await store.put(keyOf('ana'), 1, user('ana', 1)), { revision: 2, user: user('ana', 1) })
+    })
+
+    await t.test('deletes, remembers that somebody was, and enrolls them again', async (t) => {
+      const store = await open(t)
+      await store.put(keyOf('ana'), 0, user('ana'))
+      t.same(await store.put(keyOf('ana'), 1), { key: keyOf('ana'), revision: 2 })
+      t.same(await store.get(keyOf('ana')), { key: keyOf('ana'), revision: 2 })
+      for await (const left of store.users()) t.fail(`${left.UserID} is left`)
+      t.match(await store.put(keyOf('ana'), 2, user('ana')), { revision: 3 })
+    })
+
+    await t.test('tells what changed since, once, the newest of each', async (t) => {
+      const store = await open(t)
+      for (let i = 0; i < 250; i++) await store.put(keyOf(i), 0, user(i))
+      const first = await readAll(store)
+      t.equal(first.entries.length, 250)
+      t.same((await readAll(store, first.cursor)).entries, [])
+      await store.put(keyOf(3), 1, user(3, 5))
+      await store.put(keyOf(9), 1)
+      await store.put(keyOf(3), 2, user(3, 6))
+      const next = await readAll(store, first.cursor)
+      t.same(new Set(next.entries.map(({ key }) => key)), new Set([keyOf(3), keyOf(9)]))
+      t.match(
+        next.entries.find(({ key }) => key === keyOf(3)),
+        { revision: 3, user: user(3, 6) }
+      )
+      t.same(
+        next.entries.find(({ key }) => key === keyOf(9)),
+        { key: keyOf(9), revision: 2 }
+      )
+      let users = 0
+      for await (const _ of store.users()) users++
+      t.equal(users, 249)
+    })
+  })
+}
+
+const path = (t: Test) => join(t.testdir({}), 'deep', 'down', 'users.db')
+
+t.test('the file is made with the first user, and is its owner’s alone', async (t) => {
+  const file = path(t)
+  const store = new SqliteStore(file)
+  t.teardown(() => store.close())
+  await store.get(keyOf('ana'))
+  await store.changes()
+  await t.rejects(stat(file), { code: 'ENOENT' })
+  await store.put(keyOf('ana'), 0, user('ana'))
+  for (const name of await readdir(join(file, '..'))) {
+    t.equal((await stat(join(file, '..', name))).mode & 0o777, 0o600, name)
+  }
+  t.equal((await stat(join(file, '..'))).mode & 0o777, 0o700)
+})
+
+t.test('what one process writes another reads, and nothing is written twice', async (t) => {
+  const file = path(t)
+  const [one, other] = [new SqliteStore(file), new SqliteStore(file)]
+  t.teardown(() => Promise.all([one.close(), other.close()]))
+  await one.put(keyOf('ana'), 0, user('ana'))
+  t.match(await other.get(keyOf('ana')), { revision: 1 })
+  const { cursor } = await readAll(one)
+  t.ok(await other.put(keyOf('ana'), 1, user('ana', 2)))
+  t.equal(await one.put(keyOf('ana'), 1, user('ana', 3)), undefined)
+  t.match((await readAll(one, cursor)).entries, [{ revision: 2, user: user('ana', 2) }])
+})
+
+t.test('of a deleted user neither name nor times are left in the file or its log', async (t) => {
+  const file = path(t)
+  const store = new SqliteStore(file)
+  t.teardown(() => store.close())
+  const secret = user('Rumpelstiltskin')
+  await store.put(keyOf('somebody else'), 0, user('somebody else', 11))
+  await store.put(keyOf(secret.UserID), 0, secret)
+  const contents = async () => {
+    const folder = join(file, '..')
+    const files = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name))))
+    return Buffer.concat(files).toString('latin1')
+  }
+  t.match(await contents(), 'Rumpelstiltskin')
+  t.match(await contents(), '7654321')
+  await store.put(keyOf(secret.UserID), 1)
+  t.notMatch(await contents(), 'Rumpelstiltskin')
+  t.notMatch(await contents(), '7654321')
+  t.match(await contents(), 'somebody else')
+})
+
+t.test('a locked file, a damaged one and a folder that cannot be made are errors, and pass', async (t) => {
+  const file = path(t)
+  const store = new SqliteStore(file)
+  t.teardown(() => store.close())
+  await store.put(keyOf('ana'), 0, user('ana'))
+  const other = new Database(file)
+  other.exec('BEGIN IMMEDIATE')
+  await t.rejects(store.put(keyOf('bob'), 0, user('bob')), StoreError)
+  t.match(await store.get(keyOf('ana')), { revision: 1 }, 'readers do not wait for a writer')
+  other.exec('COMMIT')
+  other.close()
+  t.ok(await store.put(keyOf('bob'), 0, user('bob')))
+
+  const damaged = join(
+    t.testdir({ 'users.db': 'not a database, though long enough to be taken for one'.repeat(99) }),
+    'users.db'
+  )
+  const broken = new SqliteStore(damaged)
+  await t.rejects(broken.get(keyOf('ana')), StoreError)
+  await t.rejects(broken.put(keyOf('ana'), 0, user('ana')), StoreError)
+  t.match(await readFile(damaged, 'utf8'), /^not a database/, 'is left as it is')
+
+  await writeFile(join(t.testdir({}), 'file'), '')
+  const below = new SqliteStore(join(t.testdirName, 'file', 'users.db'))
+  await t.rejects(below.put(keyOf('ana'), 0, user('ana')), StoreError)
+})
+
+t.test('a full disk refuses a user whole, and what was there stays', async (t) => {
+  const file = path(t)
+  const script = `
+    import { SqliteStore } from './server/src/users/sqlite.ts'
+    const store = new SqliteStore(process.argv[1])
+    const typings = [{ Press: Array(500).fill(123456), Release: Array(500).fill(123456) }]
+    let written = 0
+    try {
+      for (let i = 0; i < 1000; i++) {
+        await store.put('key' + i, 0, { UserID: i, typings, createdAt: '', updatedAt: '' })
+        written++
+      }
+    } catch (error) {
+      console.log(JSON.stringify({ written, name: error.name, message: error.message }))
+    }
+  `
+  // No file may be longer than 400 blocks: what a disk says when it is full.
+  const child = spawn(
+    'bash',
+    [
+      '-c',
+      `trap '' XFSZ; ulimit -f 400; exec "$0" --import tsx --input-type=module -e "$1" "$2"`,
+      process.execPath,
+      script,
+      file
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] }
+  )
+  let said = ''
+  for await (const chunk of child.stdout) said += chunk
+  const { written, name } = JSON.parse(said)
+  t.equal(name, 'StoreError')
+  t.ok(written > 10, `${written} were written`)
+  const store = new SqliteStore(file)
+  t.teardown(() => store.close())
+  const { entries } = await readAll(store)
+  t.equal(entries.length, written)
+  t.equal(new Set(entries.map(({ key }) => key)).size, written)
+})
