@@ -80,7 +80,8 @@ RUN npm prune --omit=dev --ignore-scripts && \
     find onnxruntime-node/bin -mindepth 2 -type d -not -path '*/linux' -not -path "*/$platform" \
       -prune -exec rm -r {} + && \
     find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.md' \) -delete && \
-    rm -r .bin .package-lock.json typebox
+    rm -r .bin .package-lock.json typebox && \
+    rm -rf @libsql/*-musl
 
 
 # The platform is the default, which buildah forgets (its issue 5968): it would take the one of the stages above.
@@ -91,6 +92,9 @@ COPY --from=dependencies /keystroke/node_modules node_modules
 COPY package.json ./
 COPY --from=build /keystroke/server/dist server/dist
 COPY --from=models --chmod=0444 /keystroke/models/*.onnx /keystroke/models/manifest.json models/
+
+# Where enrolled users are kept, if a volume is mounted there.
+RUN install -d -o 1000 -g 1000 -m 700 users
 
 # Keys, or REQUIRE_API_KEY=false, must be set when it is run. 20 s are two failed checks of a load balancer
 # that asks every 5 s, twice over.

@@ -5,6 +5,7 @@ import { Keys } from './http/authentication.ts'
 import { Health } from './http/health.ts'
 import { parseJson } from './http/json.ts'
 import { LIMITS, type Limits } from './http/limits.ts'
+import { serializers } from './http/logging.ts'
 import { answerMalformed } from './http/malformed.ts'
 import { acceptedTypes, requirePlainUtf8, unsupportedType } from './http/media-type.ts'
 import { collectMethods } from './http/methods.ts'
@@ -78,7 +79,7 @@ export async function buildApp({
   }
 
   const app = Fastify({
-    logger,
+    logger: typeof logger === 'object' ? { serializers, ...logger } : logger,
     bodyLimit: limits.body,
     requestTimeout: limits.requestTime,
     connectionTimeout: limits.idleTime,

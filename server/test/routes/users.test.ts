@@ -341,6 +341,25 @@ t.test('while the store fails users are not changed, and everything else is answ
   t.equal((await call('PUT', '/users/bob', foreigners(3, 4, 5))).statusCode, 201)
 })
 
+t.test('the log names no user, though paths do', async (t) => {
+  const lines: string[] = []
+  const models = loadModels(folder('sample'))
+  const app = await buildApp({
+    models,
+    logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } }
+  })
+  t.teardown(() => app.close())
+  await models
+  const call = caller(app)
+  await call('PUT', '/users/Rumpelstiltskin', foreigners(0, 1, 2))
+  await call('GET', '/users/Rumpelstiltskin')
+  await call('GET', '/users?after=IlJ1bXBlbHN0aWx0c2tpbiI')
+  await call('DELETE', '/users/Rumpelstiltskin')
+  await call('DELETE', '/users/Rumpelstiltskin')
+  t.match(lines.join(''), '"url":"/users/:UserID"')
+  t.notMatch(lines.join(''), /Rumpelstiltskin|IlJ1bXBlb/)
+})
+
 t.test('with a damaged store the service starts, and says 503 of its users', async (t) => {
   const dir = t.testdir({ 'users.db': 'this was a database once, and is not any longer. '.repeat(200) })
   const app = await buildApp({
