@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from keystroke.csv_format import UserID, check_header, check_times, check_user, user_ids
 from keystroke.csv_rows import DataError, read_rows
 
+SAMPLE = Path(__file__).resolve().parents[2] / 'data' / 'sample.csv'
+"""The synthetic sample, which ``data/generate.py`` made."""
+
 MIN_TYPINGS_PER_USER = 2
 """One to learn from and one to test on."""
 
@@ -61,6 +64,11 @@ class Typings:
     def keys(self) -> int:
         """K, the number of keys of the string."""
         return int(self.press.shape[1])
+
+
+def is_sample(typings: Typings) -> bool:
+    """Say whether typings are those of the synthetic sample, which no person typed."""
+    return SAMPLE.exists() and typings.sha256 == hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
 
 
 def read_typings(path: str | Path) -> Typings:

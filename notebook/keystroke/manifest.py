@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 
 from keystroke.csv_format import UserID
-from keystroke.data import Typings
+from keystroke.data import Typings, is_sample
 from keystroke.features import DDOF, FEATURES
 from keystroke.graphs.export import Exported
 from keystroke.graphs.parity import Parity
@@ -173,6 +173,7 @@ def describe(
             'sha256': typings.sha256,
             'typings': len(typings),
             'users': len(classes),
+            'isSynthetic': is_sample(typings),
             'keys': typings.keys,
             'string': typings.string,
         },

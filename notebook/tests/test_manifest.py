@@ -134,6 +134,7 @@ def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> 
         'sha256': named.typings.sha256,
         'typings': 29,
         'users': 5,
+        'isSynthetic': False,
         'keys': 5,
         'string': None,
     }

@@ -5,6 +5,7 @@ import { type Card, Service } from './lib/service.ts'
 import { askKey } from './parts/api-key-dialog.ts'
 import { showBatch } from './views/batch.ts'
 import { showCard } from './views/card.ts'
+import { EnrollView } from './views/enroll.ts'
 import { RecognizeView } from './views/recognize.ts'
 import { RecordView } from './views/record.ts'
 
@@ -23,9 +24,12 @@ function showView(): void {
   document.title = `${title?.textContent} – Keystroke recognition`
 }
 
-function describeServed({ dataset: { name, users, typings, keys, string } }: Card): string {
+/** What the sample's users are, lest anybody takes them for people. */
+const SYNTHETIC = 'They are synthetic: no person typed them.'
+
+function describeServed({ dataset: { name, users, typings, keys, string, isSynthetic } }: Card): string {
   const what = string === null ? `a string of ${keys} keys` : `“${string}”`
-  return `The models learned from ${typings} typings of ${what} by ${users} users, in ${name}.`
+  return `The models learned from ${typings} typings of ${what} by ${users} users, in ${name}.${isSynthetic ? ` ${SYNTHETIC}` : ''}`
 }
 
 window.addEventListener('hashchange', () => {
@@ -41,7 +45,13 @@ const service = new Service(askKey)
 try {
   const card = await service.describeModels()
   for (const place of document.querySelectorAll('[data-served]')) place.textContent = describeServed(card)
+  for (const place of document.querySelectorAll('[data-synthetic]')) {
+    const { users, isSynthetic } = card.dataset
+    if (isSynthetic)
+      place.textContent = `The ${users} users who are there already are synthetic: no person typed them.`
+  }
   new RecognizeView(service, card)
+  new EnrollView(service, card)
   new RecordView(card.dataset.string)
   showBatch(service, card)
   showCard(card)

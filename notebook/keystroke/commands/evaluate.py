@@ -18,13 +18,11 @@ from matplotlib.figure import Figure
 
 from keystroke import figures
 from keystroke.csv_rows import DataError
-from keystroke.data import read_typings, require_trainable
+from keystroke.data import SAMPLE, read_typings, require_trainable
 from keystroke.evaluation import cmu
 from keystroke.evaluation.report import evaluate, run_benchmark
 
 ROOT = Path(__file__).resolve().parents[3]
-
-SAMPLE = ROOT / 'data' / 'sample.csv'
 
 RESULTS = ROOT / 'evaluation'
 

@@ -19,12 +19,11 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from keystroke.csv_rows import DataError
-from keystroke.data import read_typings, require_trainable
+from keystroke.data import SAMPLE, read_typings, require_trainable
 from keystroke.manifest import ManifestError, read_schema
 
 ROOT = Path(__file__).resolve().parents[3]
 NOTEBOOK = ROOT / 'notebook' / 'train.ipynb'
-SAMPLE = ROOT / 'data' / 'sample.csv'
 MODELS = ROOT / 'models'
 
 

@@ -4,16 +4,20 @@ import type { Features } from '../../src/schemas/features.js'
 import type { ModelName, ModelsReply } from '../../src/schemas/manifest.js'
 import type { ClassifierName, PredictReply } from '../../src/schemas/predict.js'
 import type { IdentifyReply, VerifyReply } from '../../src/schemas/recognize.js'
+import type { UserReply, UsersReply } from '../../src/schemas/users.js'
 import type { Typing } from '../recorder.ts'
 
 export type Card = Static<typeof ModelsReply>
 export type Identification = Static<typeof IdentifyReply>
 export type Prediction = PredictReply
+export type User = Static<typeof UserReply>
 export type Verification = Static<typeof VerifyReply>
 export type { ClassifierName, Features, ModelName, UserID }
 
 /** Candidates that are asked for and shown. */
 const TOP = 5
+
+type UserPage = Static<typeof UsersReply>
 
 const KEY = 'keystroke.key'
 
@@ -60,6 +64,33 @@ export class Service {
     return this.#post('verify', { UserID, Typings })
   }
 
+  /**
+   * Add a user, or replace one.
+   *
+   * @param isNew - whether to be refused where there is such a user
+   */
+  async enroll(userID: UserID, Typings: readonly Typing[], isNew: boolean): Promise<User> {
+    const headers = { 'content-type': 'application/json', ...(isNew && { 'if-none-match': '*' }) }
+    const body = JSON.stringify({ Typings })
+    return (await this.#call(pathOf(userID), { method: 'PUT', headers, body })).json()
+  }
+
+  /** All users but those of the training. */
+  async listEnrolled(): Promise<User[]> {
+    const users: User[] = []
+    let after = ''
+    do {
+      const page: UserPage = await (await this.#call(`users?limit=1000${after}`)).json()
+      users.push(...page.Users.filter(({ Source }) => Source === 'enrolled'))
+      after = page.Next === undefined ? '' : `&after=${page.Next}`
+    } while (after !== '')
+    return users
+  }
+
+  async deleteUser(userID: UserID): Promise<void> {
+    await this.#call(pathOf(userID), { method: 'DELETE' })
+  }
+
   /** @returns the answer, a CSV */
   async predictCsv(Model: ModelName, csv: string, signal: AbortSignal): Promise<string> {
     const headers = { 'content-type': 'text/csv' }
@@ -85,7 +116,9 @@ export class Service {
         throw new ServiceError('The service cannot be reached.')
       })
       if (response.ok) return response
-      if (response.status !== 401) throw new ServiceError(await explain(response))
+      // A calling key is good for all calls but an administrator's.
+      const isKeyRefused = response.status === 401 || (response.status === 403 && key !== undefined)
+      if (!isKeyRefused) throw new ServiceError(await explain(response))
       // Another call may have got a key since this one was sent.
       if (this.#key !== key) continue
       // Calls that are refused together ask once.
@@ -99,6 +132,8 @@ export class Service {
     }
   }
 }
+
+const pathOf = (userID: UserID): string => `users/${encodeURIComponent(userID)}`
 
 /** The key from before a reload of this tab. */
 function readKey(): string | undefined {

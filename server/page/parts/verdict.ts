@@ -1,5 +1,10 @@
 import { find } from '../lib/dom.ts'
 
+/** Least probability of an answer that is shown as sure. */
+const SURE = 0.8
+
+export const isSure = (probability: number): boolean => probability >= SURE
+
 /** Show a verdict and its reason in a place that was empty. */
 export function showVerdict(
   place: HTMLElement,

@@ -44,7 +44,7 @@ export function showCard(card: Card): void {
       facts([
         ['File', dataset.name],
         ['String', dataset.string ?? `not said, ${dataset.keys} keys`],
-        ['Users', `${dataset.users}`],
+        ['Users', `${dataset.users}${dataset.isSynthetic ? ', synthetic: no person typed them' : ''}`],
         ['Typings', `${dataset.typings}`],
         ['Trained', card.createdAt.slice(0, 10)],
         ['SHA-256', `${dataset.sha256.slice(0, 8)}…`]

@@ -4,26 +4,26 @@ import { classifiersOf, hasProbabilities, labelOf } from '../lib/models.ts'
 import type { Card, Identification, Prediction, Service, UserID } from '../lib/service.ts'
 import { candidate } from '../parts/candidate.ts'
 import { TypingField } from '../parts/typing-field.ts'
+import { isSure, showScale, showVerdict } from '../parts/verdict.ts'
 import type { Typing } from '../recorder.ts'
 
-/** As many as the service reads together. */
-const TYPINGS_MAX = 10
+/** Typings of one person that are read together; more make the answer surer by little. */
+const TOGETHER = 3
 
-import { showScale, showVerdict } from '../parts/verdict.ts'
 /** The view that tells who typed. */
 export class RecognizeView {
   readonly #service: Service
   readonly #card: Card
   readonly #result = byId('result', HTMLElement)
-  readonly #combine = byId('combine', HTMLInputElement)
-  readonly #over = byId('over', HTMLButtonElement)
-  readonly #combined = byId('combined', HTMLElement)
+  readonly #surer = byId('surer', HTMLButtonElement)
   readonly #announcement = byId('announcement', HTMLElement)
   readonly #verifyForm = byId('verify', HTMLFormElement)
   readonly #claim = find(this.#verifyForm, 'input', HTMLInputElement)
   readonly #field = new TypingField(byId('recognize-field', HTMLElement), (typing) => this.#ask(typing))
   /** Of one person, read together. */
   #typings: Typing[] = []
+  /** Whether the next typing is of the same person. */
+  #isSamePerson = false
   #idType: 'number' | 'string' | undefined
   /** Counts what is asked, so that an answer that comes late does not replace a later one. */
   #asked = 0
@@ -31,13 +31,9 @@ export class RecognizeView {
   constructor(service: Service, card: Card) {
     this.#service = service
     this.#card = card
-    this.#combine.addEventListener('change', () => {
-      // The one there is may be the first of several.
-      if (!this.#combine.checked) this.#typings = this.#typings.slice(-1)
-      this.#showCombined()
-    })
-    this.#over.addEventListener('click', () => {
-      this.#startOver()
+    this.#surer.addEventListener('click', () => {
+      this.#isSamePerson = true
+      this.#field.say('Type it again; it is read together with the typing before.')
       this.#field.input.focus()
     })
     this.#verifyForm.addEventListener('submit', (event) => {
@@ -50,24 +46,15 @@ export class RecognizeView {
   }
 
   #open(string: string): void {
-    this.#startOver()
+    this.#typings = []
+    this.#surer.hidden = true
     this.#field.open(string)
     this.#field.say('Put the cursor into the field and type, without a mistake.')
   }
 
-  #startOver(): void {
-    this.#typings = []
-    this.#showCombined()
-  }
-
   async #ask(typing: Typing): Promise<void> {
-    if (!this.#combine.checked) this.#typings = [typing]
-    else if (this.#typings.length < TYPINGS_MAX) this.#typings.push(typing)
-    else {
-      this.#field.say(`${TYPINGS_MAX} typings are the most that are read together; start over.`, 'bad')
-      return
-    }
-    this.#showCombined()
+    this.#typings = this.#isSamePerson ? [...this.#typings, typing] : [typing]
+    this.#isSamePerson = false
     const turn = ++this.#asked
     this.#field.say('Clean. Asking the models …')
     try {
@@ -78,7 +65,7 @@ export class RecognizeView {
       ])
       if (turn !== this.#asked) return
       this.#idType = typeof identification.UserID as 'number' | 'string'
-      this.#field.say('Clean, and answered. Type again whenever you like.', 'good')
+      this.#field.say('Clean, and answered. Type again whenever you like.')
       this.#showIdentification(identification)
       const cards = predictions.map((prediction) => this.#drawPrediction(prediction))
       byId('eight', HTMLElement).replaceChildren(...cards)
@@ -89,32 +76,30 @@ export class RecognizeView {
     }
   }
 
-  #showCombined(): void {
-    const { length } = this.#typings
-    this.#over.hidden = !this.#combine.checked || length === 0
-    this.#combined.hidden = !this.#combine.checked
-    this.#combined.textContent =
-      length === 0
-        ? 'The next typing is the first.'
-        : `${length} of ${TYPINGS_MAX} typings are read together; they must be of one person.`
-  }
-
   #showIdentification({ UserID, Known, Candidates }: Identification): void {
     const { users } = this.#card.dataset
     const { length } = this.#typings
-    const sure = percent(Candidates[0]!.Probability)
+    const { Probability } = Candidates[0]!
+    const sure = percent(Probability)
     const among = length === 1 ? '' : `, from ${length} typings`
-    const verdict = Known ? `Looks like ${UserID}` : 'I don’t recognize this typing'
+    const isGood = Known && isSure(Probability)
+    const verdict = isGood
+      ? `Looks like ${UserID}`
+      : Known
+        ? `Perhaps ${UserID}`
+        : 'I don’t recognize this typing'
     const how = Known
       ? `${sure} sure among the ${users} users${among}. A hint, not proof.`
       : `The nearest is ${UserID}, with ${sure} if it must be one of the ${users}${among}.`
-    showVerdict(this.#result, verdict, how, Known ? 'good' : 'unsure')
+    showVerdict(this.#result, verdict, how, isGood ? 'good' : 'unsure')
     const { rank1 } = this.#card.models.typing.metrics.leaveOneRepetitionOut
     const rate = `The typing model names ${percent(rank1)} of typings left out of training right.`
     find(this.#result, '[data-candidates]', HTMLElement).replaceChildren(
       ...Candidates.map(({ UserID, Probability }) => candidate(UserID, Probability, percent(Probability))),
       html('li', { class: 'hint' }, rate)
     )
+    this.#surer.hidden = length >= TOGETHER
+    this.#surer.textContent = `Type it again to be surer (${length} of ${TOGETHER})`
     this.#announcement.textContent = `${verdict}. ${how}`
   }
 

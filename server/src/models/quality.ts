@@ -1,6 +1,7 @@
 import { Tensor } from 'onnxruntime-node'
 import type { UserID } from '../schemas/common.ts'
 import type { Typing } from '../schemas/typing.ts'
+import type { Advice } from '../schemas/users.ts'
 import { fromTyping } from '../typings/rows.ts'
 import { TEMPLATE_ROWS, type Template } from './enrollment.ts'
 import type { Models } from './load.ts'
@@ -12,10 +13,6 @@ export interface Quality {
   Distinct: number
   Advice: Advice
 }
-
-/** What to do next, in words that a page can show. */
-export const ADVICE = ['enough', 'type two more', 'start again'] as const
-export type Advice = (typeof ADVICE)[number]
 
 /** Shares of typings that match the others, from which on they are enough, or worth adding to. */
 const ENOUGH = 0.75

@@ -167,6 +167,9 @@ const MANIFEST = {
       sha256: Type.String(),
       typings: Type.Integer(),
       users: Type.Integer(),
+      isSynthetic: Type.Boolean({
+        description: 'Whether it is the project’s own sample, which no person typed'
+      }),
       keys: Type.Integer({ minimum: 2, description: 'K, the keys of the string' }),
       string: Type.Unsafe<string | null>({
         type: ['string', 'null'],

@@ -1,8 +1,13 @@
 import Type from 'typebox'
-import { ADVICE } from '../models/quality.ts'
-import { MOST_TYPINGS } from '../users/users.ts'
 import { closed, UserIDSchema } from './common.ts'
 import { EXAMPLE_TYPING, TypingSchema } from './typing.ts'
+
+/** Typings that are kept of a user, the newest: people’s typing changes. */
+export const MOST_TYPINGS = 50
+
+/** What to do next with a user, in words that a page can show. */
+export const ADVICE = ['enough', 'type two more', 'start again'] as const
+export type Advice = (typeof ADVICE)[number]
 
 /** Fewer do not tell how a user’s typings vary. */
 const ENROLLED_MIN = 3

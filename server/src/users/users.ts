@@ -6,15 +6,13 @@ import { assess, type Quality } from '../models/quality.ts'
 import { recognizerOf, unknownUser, verify } from '../models/recognize.ts'
 import type { UserID } from '../schemas/common.ts'
 import type { Typing } from '../schemas/typing.ts'
+import { MOST_TYPINGS } from '../schemas/users.ts'
 import { quote } from '../text.ts'
 import { fromTyping } from '../typings/rows.ts'
 import { type Entry, keyOf, type Store, type StoredUser, StoreError } from './store.ts'
 
 /** ms between two looks for what other processes changed. */
 const REFRESH = 5_000
-
-/** Typings that are kept of a user, the newest: people’s typing changes. */
-export const MOST_TYPINGS = 50
 
 /** Tries of a change while others change the same user. */
 const TRIES = 5

@@ -147,36 +147,41 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     t.equal(sent.size, 0)
   })
 
-  await t.test('several typings of a person are read together until one starts over', async (t) => {
-    const typist = await open()
-    const { page, type, sent, text } = typist
-    await page.check('#combine')
-    for (const row of [80, 81, 82]) {
-      await page.focus('#recognize-field-input')
-      await type(STRING, typing(said, row))
-      await page.getByText(`${row - 79} of 10 typings`).waitFor()
-      await answered(typist)
+  await t.test(
+    'a typing is read together with the one before if the person says so, three at most',
+    async (t) => {
+      const typist = await open()
+      const { page, type, sent, text } = typist
+      const surer = page.locator('#surer')
+      for (const row of [80, 81, 82]) {
+        await type(STRING, typing(said, row))
+        await answered(typist)
+        if (row === 82) break
+        t.equal(await surer.textContent(), `Type it again to be surer (${row - 79} of 3)`)
+        await surer.click()
+        await page.getByText('Type it again; it is read together').waitFor()
+      }
+      const asked = () =>
+        (sent.get('/identify') as { Typings: Typing[] }[]).map(({ Typings }) => Typings.length)
+      t.same(asked(), [1, 2, 3])
+      t.match(await text('#result [data-sure]'), 'from 3 typings')
+      t.equal(await surer.isVisible(), false)
+      await type(STRING, typing(said, 160))
+      await page.locator('#surer', { hasText: '(1 of 3)' }).waitFor()
+      t.same(asked(), [1, 2, 3, 1], 'the next is of somebody, perhaps another')
+      t.notMatch(await text('#result [data-sure]'), 'typings')
     }
-    const asked = sent.get('/identify') as { Typings: Typing[] }[]
-    t.same(
-      asked.map(({ Typings }) => Typings.length),
-      [1, 2, 3]
-    )
-    t.match(await text('#result [data-sure]'), 'from 3 typings')
-    await page.click('#over')
-    await type(STRING, typing(said, 160))
-    await answered(typist)
-    t.equal((sent.get('/identify')!.at(-1) as { Typings: Typing[] }).Typings.length, 1)
-  })
+  )
 
-  await t.test('an eleventh typing is not sent, and the page says why', async (t) => {
+  await t.test('what it is not sure of, and strangers, are shown without any green', async (t) => {
     const typist = await open()
-    const { page, type, sent, text } = typist
-    await page.check('#combine')
-    await page.focus('#recognize-field-input')
-    for (let i = 0; i < 11; i++) await type(STRING, typing(said, i % 8))
-    t.match(await text('#recognize-field-status'), '10 typings are the most')
-    t.equal(sent.get('/features')?.length, 10)
+    const { page, type } = typist
+    const slow = (time: number) => Math.round(time * 7)
+    const { Press, Release } = typing(said, 0)
+    await type(STRING, { Press: Press.map(slow), Release: Release.map(slow) })
+    await page.getByText('I don’t recognize this typing').first().waitFor()
+    t.equal(await page.locator('#recognize .good').count(), 0)
+    t.match(await page.getAttribute('#result [data-verdict]', 'class'), 'unsure')
   })
 
   await t.test('a claim is confirmed or not as the API does', async (t) => {

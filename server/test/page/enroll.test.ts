@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import { withoutBrowser } from '../../../scripts/lib/browser.ts'
+import { buildApp } from '../../src/app.ts'
+import { loadModels } from '../../src/models/load.ts'
+import type { Typing } from '../../src/schemas/typing.ts'
+import { folder, oracle, readyApp, typing } from '../fixtures.ts'
+import { openBrowser, openPage, type Typist } from './browser.ts'
+
+const STRING = 'quiet morning'
+
+t.test('people add themselves', { skip: withoutBrowser }, async (t) => {
+  const app = await readyApp()
+  t.teardown(() => app.close())
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const browser = await openBrowser(t)
+  const said = oracle('sample')
+  /** Somebody who is not in the sample: slower than user 2, and with longer holds. */
+  const mine = (row: number): Typing => {
+    const { Press, Release } = typing(said, 8 + row)
+    return {
+      Press: Press.map((time) => Math.round(time * 1.4)),
+      Release: Release.map((time) => Math.round(time * 1.4) + 20)
+    }
+  }
+  const says = (typist: Typist, text: string | RegExp) =>
+    typist.page.locator('#enroll-field .status').getByText(text).waitFor()
+  const open = async (at = url) => {
+    const typist = await openPage(browser, `${at}/#enroll`)
+    await typist.page.locator('#enroll-field-input').waitFor()
+    return typist
+  }
+  const typeFour = async (typist: Typist, rows = [0, 1, 2, 3]) => {
+    await typist.page.focus('#enroll-field-input')
+    for (const [i, row] of rows.entries()) {
+      await typist.type(STRING, mine(row))
+      if (i < rows.length - 1) await says(typist, `${i + 1} of 4. Type it again.`)
+    }
+  }
+
+  await t.test('with a name and four typings, and are recognized by the fifth', async (t) => {
+    const typist = await open()
+    const { page, type, faults } = typist
+    t.match(await page.textContent('#enroll'), 'The 110 users who are there already are synthetic')
+    await page.fill('#enroll-name', 'Ada Lovelace')
+    await page.keyboard.press('Enter')
+    t.equal(await page.evaluate(() => document.activeElement?.id), 'enroll-field-input')
+    await typeFour(typist)
+    await says(typist, 'Added. Now type it once more')
+    t.match(await page.textContent('#enrolled'), /Ada Lovelace4 typings/)
+    t.match((await app.inject('/users/Ada%20Lovelace')).json(), { UserID: 'Ada Lovelace', Typings: 4 })
+
+    await type(STRING, mine(5))
+    const verdict = page.locator('#enroll-result [data-verdict]')
+    await verdict.waitFor()
+    t.match(await verdict.textContent(), /^That’s you, (9\d|>\s?99|100)/)
+    t.match(await verdict.getAttribute('class'), 'good')
+
+    // Somebody else at the same keyboard.
+    await type(STRING, typing(said, 100))
+    await page.locator('#enroll-result').getByText('I don’t recognize you').waitFor()
+    t.match(await verdict.getAttribute('class'), 'unsure', 'and nothing is green')
+    t.same(faults, [])
+  })
+
+  await t.test('say who they are after typing as well, and not by a name that is taken', async (t) => {
+    const typist = await open()
+    const { page } = typist
+    await typeFour(typist, [4, 5, 6, 7])
+    await says(typist, 'Now say who you are.')
+    t.equal(await page.textContent('#enroll-fault'), 'Who are you? Any name will do.')
+    await page.fill('#enroll-name', '7')
+    await page.keyboard.press('Enter')
+    await page.locator('#enroll-fault').getByText('there is a user 7 already').waitFor()
+    t.match((await app.inject('/users/7')).json(), { Source: 'trained' })
+    await page.fill('#enroll-name', 'Grace')
+    await page.keyboard.press('Enter')
+    await says(typist, 'Added. Now type it once more')
+    t.match((await app.inject('/users/Grace')).json(), { Typings: 4 })
+  })
+
+  await t.test('whose typings are not alike are asked for two more', async (t) => {
+    const typist = await open()
+    const { page, type } = typist
+    await page.fill('#enroll-name', 'Changeable')
+    await page.focus('#enroll-field-input')
+    for (const row of [0, 100, 300, 500]) {
+      await type(STRING, typing(said, row))
+      await says(typist, row === 500 ? 'type it twice more' : /of 4. Type it again/)
+    }
+    await type(STRING, typing(said, 1))
+    await says(typist, '5 of 6. Type it again.')
+    await type(STRING, typing(said, 101))
+    await says(typist, 'Added. Now type it once more')
+    t.match((await app.inject('/users/Changeable')).json(), { Typings: 6 })
+  })
+
+  await t.test('are listed, and delete themselves', async (t) => {
+    const { page } = await open()
+    const row = page.locator('#enrolled li', { hasText: 'Grace' })
+    await row.getByRole('button', { name: 'Delete Grace' }).click()
+    await row.waitFor({ state: 'detached' })
+    t.equal((await app.inject('/users/Grace')).statusCode, 404)
+    t.match(await page.textContent('#enrolled'), 'Ada Lovelace')
+  })
+
+  await t.test('need an administrator’s key where keys are set', async (t) => {
+    const hash = (key: string) => createHash('sha256').update(key).digest('hex')
+    const models = loadModels(folder('sample'))
+    const guarded = await buildApp({
+      models,
+      apiKeyHashes: [hash('asking')],
+      adminKeyHashes: [hash('admin')]
+    })
+    t.teardown(() => guarded.close())
+    await models
+    const address = await guarded.listen({ host: '127.0.0.1', port: 0 })
+    const { page } = await openPage(browser, `${address}/#enroll`)
+    const dialog = page.locator('#key-dialog')
+    const give = async (key: string) => {
+      await dialog.waitFor()
+      await dialog.locator('input').fill(key)
+      await dialog.getByRole('button', { name: 'Use' }).click()
+    }
+    await give('asking')
+    await give('admin')
+    await page.locator('#enrolled-nobody').getByText('Nobody yet.').waitFor()
+  })
+})
