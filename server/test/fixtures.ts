@@ -55,7 +55,11 @@ export interface Oracle {
 
 /** Make every fixture whose data is here; each takes one core. */
 export async function prepareFixtures(): Promise<void> {
-  await Promise.all([...here().map(prepareFixture), prepareFirstAndLast(FIRST_AND_LAST)])
+  await Promise.all([
+    ...here().map(prepareFixture),
+    prepareFirstAndLast(FIRST_AND_LAST),
+    prepareEnrolled(FIRST_AND_LAST)
+  ])
 }
 
 const here = () => (Object.keys(CSVS) as FixtureName[]).filter((name) => existsSync(CSVS[name]))
@@ -79,6 +83,21 @@ export async function prepareFirstAndLast(name: FixtureName): Promise<string> {
     console.error(`Making the models of the first typings of ${CSVS[name]}`)
     await python('server/test/first_and_last.py', CSVS[name], scratch)
     await python('server/test/fixture.py', join(scratch, 'first.csv'), scratch)
+  })
+  return prepared
+}
+
+/**
+ * Train on every other user, unless it was done since the code or data changed.
+ *
+ * @returns the folder of manifest.json, models and enrolled.json, which has the other users
+ */
+export async function prepareEnrolled(name: FixtureName): Promise<string> {
+  const prepared = `${folder(name)}-enrolled`
+  await makeOnce(prepared, async (scratch) => {
+    console.error(`Making the models of every other user of ${CSVS[name]}`)
+    await python('server/test/enrolled.py', CSVS[name], scratch)
+    await python('server/test/fixture.py', join(scratch, 'trained.csv'), scratch)
   })
   return prepared
 }
@@ -118,7 +137,8 @@ export function folder(name: FixtureName): string {
     'models/manifest.schema.json',
     'notebook/requirements.txt',
     'server/test/fixture.py',
-    'server/test/first_and_last.py'
+    'server/test/first_and_last.py',
+    'server/test/enrolled.py'
   ]) {
     digest.update(readFileSync(join(ROOT, file)))
   }

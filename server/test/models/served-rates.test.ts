@@ -11,6 +11,7 @@ import { buildApp } from '../../src/app.ts'
 import { loadModels } from '../../src/models/load.ts'
 import type { UserID } from '../../src/schemas/common.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
+import { equalErrorRate } from '../equal-error-rate.ts'
 import { FIRST_AND_LAST, prepareFirstAndLast } from '../fixtures.ts'
 
 const folder = await prepareFirstAndLast(FIRST_AND_LAST)
@@ -49,7 +50,7 @@ t.test(`/identify names as many of the ${FIRST_AND_LAST}’s last typings as in 
   t.comment(`rank-1 ${rank1.toFixed(4)}, rank-5 ${rank5.toFixed(4)} of ${typings.length} typings`)
   t.equal(rank1, last.rates.rank1)
   t.equal(rank5, last.rates.rank5)
-  if (FIRST_AND_LAST === 'challenge') t.ok(rank1 >= 0.81)
+  if (FIRST_AND_LAST === 'challenge') t.ok(rank1 >= 0.845)
 })
 
 t.test('/verify, asked about every user for every typing, errs as often as in Python', async (t) => {
@@ -67,24 +68,5 @@ t.test('/verify, asked about every user for every typing, errs as often as in Py
     Math.abs(eer - last.rates.pooledEER) < 0.001,
     `pooled EER ${eer} and, in Python, ${last.rates.pooledEER}`
   )
-  if (FIRST_AND_LAST === 'challenge') t.ok(eer <= 0.042)
+  if (FIRST_AND_LAST === 'challenge') t.ok(eer <= 0.024)
 })
-
-/**
- * Raise the threshold from claim to claim, until no fewer own claims are rejected than others' are accepted.
- * Others' claims are so many that the share of theirs is the rate, to their one part in thousands.
- */
-function equalErrorRate(own: number[], others: number[]): number {
-  const claims = [
-    ...own.map((score) => ({ score, isOwn: true })),
-    ...others.map((score) => ({ score, isOwn: false }))
-  ].sort((a, b) => a.score - b.score)
-  let rejected = 0
-  let accepted = others.length
-  for (const { isOwn } of claims) {
-    if (isOwn) rejected++
-    else accepted--
-    if (rejected / own.length >= accepted / others.length) break
-  }
-  return accepted / others.length
-}
