@@ -25,7 +25,7 @@ from keystroke.graphs.graph import (
     make_model,
     tensor,
 )
-from keystroke.models.background import FAR, FAR_PENALTY, LIKELIHOOD_WEIGHT, Background
+from keystroke.models.background import FAR_PENALTY, LIKELIHOOD_WEIGHT, Background
 from keystroke.models.laplace import MIN_SPREAD, PRIOR, timing_weights
 from keystroke.models.timings import LOG_OFFSET, RPT_UNIT, Floats, timing_slices
 from keystroke.models.typing_model import TypingModel
@@ -322,7 +322,7 @@ def _views(
     warp = 'passed'
     if with_beyond:
         initializers += constants(
-            np.float64, {'far_limit': FAR * F, 'far_penalty': FAR_PENALTY / F}
+            np.float64, {'far_limit': model.background_.far * F, 'far_penalty': FAR_PENALTY / F}
         )
         initializers += constants(
             np.int64, {'within_and_beyond': [4, 2], 'beyond_axes': [1, 2], 'row': [1]}

@@ -18,9 +18,12 @@ LIKELIHOOD_WEIGHT = 0.2
 """Of PLDA's log-likelihood ratio beside the distance; timings overlap, so that it overstates."""
 
 FAR = 0.5
-"""Mean distance beyond the outer knots from which a typing is taken to be nobody's. Of 24,800
-typings of people left out (four GREYC phrases, CMU) one in a thousand lies beyond .3 to .8; one of
-900 ms a key and 600 ms held lies at 1.3 or more, one of equal times at 2.2 or more."""
+"""Mean distance beyond many users' outer knots from which a typing is taken to be nobody's. Of
+24,800 typings of people left out (four GREYC phrases, CMU) one in a thousand lies beyond .3 to .8;
+one of 900 ms a key and 600 ms held lies at 1.3 or more, one of equal times at 2.2 or more."""
+
+FEW_USERS = 10
+"""Of so many users' typings the distance of others' is doubled, of 3 it is four times as far."""
 
 FAR_PENALTY = 40.0
 """By which scores fall for each unit beyond that; half a unit undoes a very good score."""
@@ -35,6 +38,8 @@ class Background:
     warp : Warp
     plda : Plda
     laplace : Laplace
+    far : float
+        Distance beyond the outer knots from which a typing is taken to be nobody's.
     cohort : ndarray, shape (R, 4F + 2)
         Templates of the users it was fitted on. A distance counts for a user as far as it is less
         than the mean distance to these.
@@ -43,6 +48,7 @@ class Background:
     warp: Warp
     plda: Plda
     laplace: Laplace
+    far: float
     cohort: Floats
 
     def enroll(self, timings: Floats) -> Floats:
@@ -84,7 +90,7 @@ class Background:
         cohort = (
             apart if templates is self.cohort else distances(view, *split(self.cohort)[3:])
         ).mean(axis=1, keepdims=True)
-        far = np.maximum(self.warp.beyond(timings) - FAR, 0)[:, None]
+        far = np.maximum(self.warp.beyond(timings) - self.far, 0)[:, None]
         scores: Floats = LIKELIHOOD_WEIGHT * ratios + cohort - apart - FAR_PENALTY * far
         return scores
 
@@ -141,4 +147,4 @@ def fit_background(timings: Floats, y: Ints) -> Background:
     warped = warp(timings)
     plda, laplace = fit_plda(warped, y), fit_laplace(warped, y)
     cohort = _enroll_users(warp, plda, laplace, timings, y)
-    return Background(warp, plda, laplace, cohort)
+    return Background(warp, plda, laplace, FAR * (1 + FEW_USERS / len(cohort)), cohort)

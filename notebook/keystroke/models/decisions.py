@@ -29,7 +29,7 @@ MOST_ASKED = 3
 STRANGER_FOLDS = 5
 """Parts of the users that are left out of the background in turn."""
 
-MIN_FOR_FOLDS = 4
+MIN_FOR_FOLDS = 3
 """Users; a background of fewer says nothing of people in general."""
 
 MOST_FOLDS = 8
@@ -151,8 +151,8 @@ def fit_decisions(
 ) -> list[Decision]:
     """Fit how scores are read, as they are of people whom the background has never seen.
 
-    A part of the users is left out of the background in turn. Then everybody is enrolled with their
-    first n typings, and those left out are asked about with later ones.
+    A part of the users is left out of the background in turn. Then everybody is enrolled with n of
+    their typings, and those left out are asked about with the others.
 
     Parameters
     ----------
@@ -172,18 +172,19 @@ def fit_decisions(
     list of Decision
         Of one typing asked, two and so on, as far as most users have typings to hold out.
     """
-    C = int(y.max()) + 1
+    counts = np.bincount(y)
+
+    def is_of_most(enrolled: int, asked: int) -> bool:
+        """Say whether most users have so many; one decision there always is."""
+        return (enrolled, asked) == (1, 1) or bool((counts >= enrolled + asked).mean() >= 0.5)
+
     parts = _parts(timings, y, fit_background)
-    found = {
-        (enrolled, asked): answers
-        for enrolled in ENROLLED
-        for asked, answers in enumerate(_ask(parts, enrolled, C), start=1)
-        # A decision has to be one for most users; where nobody typed twice there is one of nothing.
-        if len(np.unique(answers[1])) >= C / 2 or (enrolled, asked) == (1, 1)
-    }
+    found = {n: _ask(parts, n, len(counts)) for n in ENROLLED if is_of_most(n, 1)}
     decisions = []
-    for asked in range(1, max(asked for _, asked in found) + 1):
-        own = {enrolled: answers for (enrolled, n), answers in found.items() if n == asked}
+    for asked in range(1, MOST_ASKED + 1):
+        own = {n: answers[asked - 1] for n, answers in found.items() if is_of_most(n, asked)}
+        if not own:
+            break
         temperature = _fit_temperature(list(own.values()), asked)
         thresholds = [
             _fit_threshold(
@@ -261,8 +262,10 @@ class _Part:
             if not len(asked):
                 return
             if len(asked) > most // folds:
-                rows = asked[blocks(self.y[asked], MOST_ASKED)]
-                asked = _thin(rows, most // folds // MOST_ASKED).ravel()
+                # Whole blocks are kept, as long as most users have so many held out.
+                size = min(int(np.median(held_out[asked])), MOST_ASKED)
+                rows = asked[blocks(self.y[asked], size)]
+                asked = _thin(rows, max(most // folds // size, 1)).ravel()
             # A user is enrolled with the typings that follow; after the last comes the first.
             own = np.flatnonzero((position - first - held_out) % count < enrolled)
             templates = self.background.enroll_users(self.timings[own], self.y[own])

@@ -72,6 +72,21 @@ def test_a_user_enrolled_with_more_typings_has_to_be_more_alike() -> None:
     assert match[2] < match[6]
 
 
+def test_of_many_users_some_are_asked_about_and_thresholds_are_about_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times, user = recordings(150, 8, 8)
+    timings = log_timings(times)
+    (all_of_them, *_) = fit_decisions(timings, user - 1, fit_background, 0.01, 0.05)
+    # As if there were some fifty times as many.
+    monkeypatch.setattr('keystroke.models.decisions.MOST_SCORES', 150 * 200)
+    some = fit_decisions(timings, user - 1, fit_background, 0.01, 0.05)
+    assert [len(decision.thresholds) for decision in some] == [7, 6, 5]
+    assert some[0].temperature == pytest.approx(all_of_them.temperature, rel=0.3)
+    for few, many in zip(some[0].thresholds, all_of_them.thresholds, strict=True):
+        assert few.match == pytest.approx(many.match, abs=0.4)
+
+
 def test_positions_count_a_users_typings() -> None:
     assert positions(np.array([1, 0, 1, 1, 0])).tolist() == [0, 0, 1, 2, 1]
 
