@@ -249,7 +249,8 @@ def _views(
     With what lies beyond the warp's outer knots: ``far``, the penalty, and ``always_1``, both
     float32 [N, 1].
     """
-    knots = model.background_.warp.knots
+    warp = model.background_.warp
+    knots = warp.knots
     steps = np.diff(knots, axis=0)
     K = model.n_features_in_ // 2
     presses, releases = np.arange(0, 2 * K, 2), np.arange(1, 2 * K, 2)
@@ -257,11 +258,12 @@ def _views(
     earlier = [presses, presses[:-1], releases[:-1], releases[:-1]]
 
     # How far a timing is along each step from 0 to 1; then how far below and above all of them.
-    start, per_ms = knots[:-1], 1 / steps
+    start, per_step = knots[:-1], 1 / steps
     most = np.ones((4, 1))
     if with_beyond:
         start = np.vstack([start, knots[0], knots[-1]])
-        per_ms = np.vstack([per_ms, -1 / steps[0], 1 / steps[-1]])
+        below, above = warp.outer_widths
+        per_step = np.vstack([per_step, -1 / below, 1 / above])
         most = np.vstack([most, [[np.inf]], [[np.inf]]])
     matrix, offset = _affine(model.background_)
     F = len(offset) // 2
@@ -279,7 +281,7 @@ def _views(
                 'rpt_unit': RPT_UNIT,
                 'unit': 1.0,
                 'start': start,
-                'per_step': per_ms,
+                'per_step': per_step,
                 'most': most,
             },
         ),
@@ -319,7 +321,7 @@ def _views(
         node('Max', ['in_steps', 'zero'], ['begun']),
         node('Min', ['begun', 'most'], ['passed']),
     ]
-    warp = 'passed'
+    within = 'passed'
     if with_beyond:
         initializers += constants(
             np.float64, {'far_limit': model.background_.far * F, 'far_penalty': FAR_PENALTY / F}
@@ -327,7 +329,7 @@ def _views(
         initializers += constants(
             np.int64, {'within_and_beyond': [4, 2], 'beyond_axes': [1, 2], 'row': [1]}
         )
-        warp = 'within'
+        within = 'within'
         nodes += [
             node('Split', ['passed', 'within_and_beyond'], ['within', 'beyond'], axis=1),
             node('ReduceSum', ['beyond', 'beyond_axes'], ['beyond_sum'], keepdims=0),
@@ -338,7 +340,7 @@ def _views(
             node('Cast', ['far_float64'], ['far'], to=TensorProto.FLOAT),
         ]
     nodes += [
-        node('ReduceSum', [warp, 'steps_axis'], ['warped_float64'], keepdims=0),
+        node('ReduceSum', [within, 'steps_axis'], ['warped_float64'], keepdims=0),
         node(
             'Cast',
             ['warped_float64'],

@@ -19,6 +19,10 @@ LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 MIN_STEP = 0.02
 """Between two knots, in log timings: a coarse timer's quantiles may be equal."""
 
+MIN_WIDTH = 0.25
+"""Of an outermost step, in log timings, where it is measured how far others lie beyond it: people's
+are wider, but for what few typings happen to leave together."""
+
 
 @dataclass(frozen=True)
 class Warp:
@@ -39,8 +43,13 @@ class Warp:
         warped: Floats = (passed / steps).sum(axis=-2) + LEVELS[0]
         return warped
 
+    @property
+    def outer_widths(self) -> Floats:
+        """Widths of the outermost steps, ``MIN_WIDTH`` at least, shape (2, F)."""
+        return np.maximum(np.diff(self.knots, axis=0)[[0, -1]], MIN_WIDTH)
+
     def beyond(self, timings: Floats) -> Floats:
-        """Return how far typings go beyond the outer knots, shape (...,).
+        """Return how far typings lie beyond the outer knots, shape (...,).
 
         Parameters
         ----------
@@ -49,11 +58,11 @@ class Warp:
         Returns
         -------
         ndarray
-            Mean over timings, in the widths of the outermost steps.
+            Mean over timings, in ``outer_widths``.
         """
-        steps = np.diff(self.knots, axis=0)
-        below = np.maximum(self.knots[0] - timings, 0) / steps[0]
-        above = np.maximum(timings - self.knots[-1], 0) / steps[-1]
+        first, last = self.outer_widths
+        below = np.maximum(self.knots[0] - timings, 0) / first
+        above = np.maximum(timings - self.knots[-1], 0) / last
         mean: Floats = (below + above).mean(axis=-1)
         return mean
 
