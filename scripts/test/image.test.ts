@@ -68,7 +68,7 @@ test('has at most 130 MB above its base, and nothing that is not run', async (t)
   const size = await measure(files)
   t.comment(`${(size / MB).toFixed(1)} MB above the base`)
   t.ok(size < LARGEST, `${size} bytes`)
-  t.strictSame((await readdir(files)).sort(), ['models', 'node_modules', 'package.json', 'server'])
+  t.strictSame((await readdir(files)).sort(), ['models', 'node_modules', 'package.json', 'server', 'users'])
   t.strictSame(await readdir(join(files, 'server')), ['dist'])
   const all = await readdir(files, { recursive: true })
   // The recorder's types are for those who take it from /recorder.js.
