@@ -38,6 +38,12 @@ export const ConfigSchema = Type.Object({
     minLength: 1,
     description: 'SQLite file of enrolled users; made with the first of them'
   }),
+  USERS_TABLE: Type.Optional(
+    Type.String({
+      pattern: '^[a-zA-Z0-9_.-]{3,255}$',
+      description: 'name of a DynamoDB table of enrolled users, in place of USERS_DB'
+    })
+  ),
   REQUIRE_API_KEY: Type.Boolean({
     default: true,
     description: 'false serves all callers without a key; on loopback only this machine can call'

@@ -5,6 +5,7 @@ import { ConfigError, hashes, isAdminOpen, readConfig } from './config.ts'
 import { Health } from './http/health.ts'
 import { loadModels } from './models/load.ts'
 import { ModelsError } from './models/manifest.ts'
+import { DynamoStore } from './users/dynamodb.ts'
 import { SqliteStore } from './users/sqlite.ts'
 
 /** Longest that requests under way may take once the process stops listening, ms. */
@@ -27,7 +28,10 @@ async function main(): Promise<void> {
   const app = await buildApp({
     models,
     health,
-    store: new SqliteStore(config.USERS_DB),
+    store:
+      config.USERS_TABLE === undefined
+        ? new SqliteStore(config.USERS_DB)
+        : new DynamoStore(config.USERS_TABLE),
     apiKeyHashes: hashes(config.API_KEY_SHA256),
     adminKeyHashes: hashes(config.ADMIN_KEY_SHA256),
     isAdminOpen: isAdminOpen(config),

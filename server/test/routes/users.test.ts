@@ -8,8 +8,10 @@ import { PYTHON, PYTHON_ENV, ROOT, run } from '../../../scripts/lib/processes.ts
 import { buildApp } from '../../src/app.ts'
 import { loadModels } from '../../src/models/load.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
+import { DynamoStore } from '../../src/users/dynamodb.ts'
 import { SqliteStore } from '../../src/users/sqlite.ts'
 import { folder, oracle, readyApp, typing } from '../fixtures.ts'
+import { answerAllWith, refuse } from '../users/dynamodb.ts'
 
 const python = oracle('sample')
 
@@ -374,4 +376,24 @@ t.test('with a damaged store the service starts, and says 503 of its users', asy
   t.equal((await call('GET', '/users/export')).statusCode, 503)
   t.match((await call('POST', '/identify', { Typings: [typing(python, 0)] })).json(), { UserID: 1 })
   t.equal((await call('POST', '/verify', { UserID: 'ada', ...foreigners(3) })).statusCode, 404)
+})
+
+t.test('where DynamoDB refuses, enrollment is to be tried again and predictions go on', async (t) => {
+  await answerAllWith(t, refuse('ThrottlingException', 'Rate exceeded'))
+  const lines: string[] = []
+  const app = await buildApp({
+    models: loadModels(folder('sample')),
+    store: new DynamoStore('users'),
+    logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } }
+  })
+  t.teardown(() => app.close())
+  while ((await app.inject('/health/ready')).statusCode !== 200)
+    await new Promise((next) => setTimeout(next, 10))
+  const call = caller(app)
+  const response = await call('PUT', '/users/ada', foreigners(0, 1, 2))
+  t.equal(response.statusCode, 503)
+  t.equal(response.headers['retry-after'], '2')
+  t.notMatch(response.body, /Throttling/)
+  t.match(lines.join(''), /ThrottlingException: Rate exceeded/)
+  t.match((await call('POST', '/identify', { Typings: [typing(python, 0)] })).json(), { UserID: 1 })
 })

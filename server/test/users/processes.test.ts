@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { ROOT } from '../../../scripts/lib/processes.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
 import { folder, oracle, typing } from '../fixtures.ts'
+import { createTable, startDynamo, withoutMoto } from './dynamodb.ts'
 
 const python = oracle('sample')
 
@@ -16,7 +17,7 @@ interface Server {
 }
 
 /** Start the process that production runs, on a store. */
-async function start(t: Test, database: string): Promise<Server> {
+async function start(t: Test, store: NodeJS.ProcessEnv): Promise<Server> {
   const child = spawn(process.execPath, ['--import', 'tsx', 'server/src/main.ts'], {
     cwd: ROOT,
     env: {
@@ -24,7 +25,7 @@ async function start(t: Test, database: string): Promise<Server> {
       HOST: '127.0.0.1',
       PORT: '0',
       MODELS_DIR: folder('sample'),
-      USERS_DB: database
+      ...store
     },
     stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -55,9 +56,8 @@ const typings = (number: number): { Typings: Typing[] } => ({
   })
 })
 
-t.test('two processes on one file see each other’s users', async (t) => {
-  const database = join(t.testdir({}), 'users.db')
-  const [one, other] = await Promise.all([start(t, database), start(t, database)])
+async function seeEachOthers(t: Test, store: NodeJS.ProcessEnv): Promise<void> {
+  const [one, other] = await Promise.all([start(t, store), start(t, store)])
   t.equal((await call(one.url, 'PUT', '/users/ada', typings(1)))[0], 201)
   const asked = { UserID: 'ada', Typings: typings(1).Typings.slice(0, 1) }
   const [status, answer] = await call(other.url, 'POST', '/verify', asked)
@@ -69,10 +69,20 @@ t.test('two processes on one file see each other’s users', async (t) => {
   const started = Date.now()
   const forgotten = async (url: string, body: object) => (await call(url, 'POST', '/verify', body))[0] === 404
   while (!(await forgotten(one.url, asked)) || !(await forgotten(other.url, { ...asked, UserID: 2 }))) {
-    if (Date.now() - started > 10_000) return t.fail('not forgotten within 10 s')
+    if (Date.now() - started > 10_000) throw new Error('not forgotten within 10 s')
     await sleep(200)
   }
   t.equal((await call(one.url, 'GET', '/users/ada'))[0], 404)
+}
+
+t.test('two processes on one file see each other’s users', async (t) => {
+  await seeEachOthers(t, { USERS_DB: join(t.testdir({}), 'users.db') })
+})
+
+t.test('two processes on one table see each other’s users', { skip: withoutMoto }, async (t) => {
+  await startDynamo(t)
+  const aws = Object.entries(process.env).filter(([name]) => name.startsWith('AWS_'))
+  await seeEachOthers(t, { ...Object.fromEntries(aws), USERS_TABLE: await createTable() })
 })
 
 t.test('a process killed while it enrolls has lost nobody whom it acknowledged, ten times', async (t) => {
@@ -81,7 +91,7 @@ t.test('a process killed while it enrolls has lost nobody whom it acknowledged, 
   let number = 0
   let killed = 0
   for (let round = 0; round < 10; round++) {
-    const { child, url } = await start(t, database)
+    const { child, url } = await start(t, { USERS_DB: database })
     for (const name of acknowledged) {
       const [status, answer] = await call(url, 'GET', `/users/${name}`)
       if (status !== 200) return t.fail(`${name} was acknowledged, and round ${round} answers ${answer}`)
@@ -105,6 +115,6 @@ t.test('a process killed while it enrolls has lost nobody whom it acknowledged, 
   }
   t.equal(killed, 10, 'each was killed before it was through')
   t.ok(acknowledged.size > 50, `${acknowledged.size} users were acknowledged`)
-  const { url } = await start(t, database)
+  const { url } = await start(t, { USERS_DB: database })
   for (const name of acknowledged) t.equal((await call(url, 'GET', `/users/${name}`))[0], 200, name)
 })

@@ -1,11 +1,16 @@
 /** What every store does, and what SQLite's file does on top. */
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import Database from 'libsql'
 import t, { type Test } from 'tap'
+import { DynamoStore } from '../../src/users/dynamodb.ts'
 import { IN_MEMORY, SqliteStore } from '../../src/users/sqlite.ts'
 import { type Entry, keyOf, type Store, type StoredUser, StoreError } from '../../src/users/store.ts'
+import { answerAllWith, createTable, refuse, startDynamo, withoutMoto } from './dynamodb.ts'
 
 const NOW = '2026-11-25T12:00:00.000Z'
 const user = (UserID: string | number, press = 7_654_321): StoredUser => ({
@@ -27,18 +32,33 @@ async function readAll(store: Store, cursor?: string): Promise<{ entries: Entry[
   }
 }
 
-const STORES: Record<string, (folder: string) => Store> = {
-  'SQLite, a file': (folder) => new SqliteStore(join(folder, 'users.db')),
-  'SQLite, in memory': () => new SqliteStore(IN_MEMORY)
+/** Each makes an empty store, and opens it as many processes would. */
+const STORES: Record<string, () => Promise<() => Store>> = {
+  'SQLite, a file': async () => {
+    const file = join(t.testdir({}), `${randomUUID()}.db`)
+    return () => new SqliteStore(file)
+  },
+  'SQLite, in memory': async () => {
+    const store = new SqliteStore(IN_MEMORY)
+    return () => store
+  },
+  DynamoDB: async () => {
+    const table = await createTable()
+    return () => new DynamoStore(table)
+  }
 }
 
+if (!withoutMoto) await startDynamo(t)
+
 for (const [name, make] of Object.entries(STORES)) {
-  t.test(name, async (t) => {
-    const open = async (t: Test) => {
-      const store = make(t.testdir({}))
-      t.teardown(() => store.close())
-      return store
+  t.test(name, { skip: name === 'DynamoDB' && withoutMoto }, async (t) => {
+    const openAll = async (t: Test, count: number) => {
+      const open = await make()
+      const stores = Array.from({ length: count }, open)
+      t.teardown(() => Promise.all(stores.map((store) => store.close())))
+      return stores
     }
+    const open = async (t: Test) => (await openAll(t, 1))[0]!
 
     await t.test('gives what was put, and nothing of anybody else', async (t) => {
       const store = await open(t)
@@ -104,6 +124,50 @@ for (const [name, make] of Object.entries(STORES)) {
       for await (const _ of store.users()) users++
       t.equal(users, 249)
     })
+
+    await t.test('writers at the same time lose nothing, and readers see it all', async (t) => {
+      const stores = (await openAll(t, 3)) as [Store, Store, Store]
+      const seen = new Map<string, number>()
+      let cursor: string | undefined
+      const look = async () => {
+        const found = await readAll(stores[2], cursor)
+        cursor = found.cursor
+        for (const { key, revision } of found.entries) seen.set(key, revision)
+      }
+      const users = Array.from({ length: 10 }, (_, i) => i)
+      const writes = [users, users.toReversed()].flatMap((mine, i) =>
+        mine.map(async (id) => (await stores[i]!.put(keyOf(id), 0, user(id, i))) !== undefined)
+      )
+      let isDone = false
+      const written = Promise.all(writes).finally(() => {
+        isDone = true
+      })
+      while (!isDone) await Promise.all([look(), setTimeout(1)])
+      t.equal((await written).filter(Boolean).length, 10, 'one of two is the first')
+      await look()
+      t.same(seen, new Map(users.map((id) => [keyOf(id), 1])))
+      t.equal(cursor, '10', 'no two changes have the same number')
+    })
+  })
+}
+
+const DYNAMO_FAULTS: [name: string, answer: (response: ServerResponse) => void, said: RegExp][] = [
+  ['throttling', refuse('ThrottlingException', 'Rate exceeded'), /ThrottlingException: Rate exceeded/],
+  ['expired credentials', refuse('ExpiredTokenException', 'The token is expired'), /ExpiredTokenException/],
+  ['a table that is not there', refuse('ResourceNotFoundException', 'not found'), /ResourceNotFound/],
+  ['no answer', () => {}, /TimeoutError/]
+]
+for (const [name, answer, said] of DYNAMO_FAULTS) {
+  t.test(`DynamoDB: ${name} is an error that says why, within seconds`, async (t) => {
+    await answerAllWith(t, answer)
+    const store = new DynamoStore('users')
+    t.teardown(() => store.close())
+    const started = Date.now()
+    await t.rejects(store.get(keyOf('ana')), { name: 'StoreError', message: said })
+    t.ok(Date.now() - started < 10_000)
+    await t.rejects(store.put(keyOf('ana'), 0, user('ana')), StoreError)
+    await t.rejects(store.changes(), StoreError)
+    await t.rejects(store.users().next(), StoreError)
   })
 }
 

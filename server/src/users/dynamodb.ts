@@ -1,0 +1,222 @@
+import { setTimeout } from 'node:timers/promises'
+import type {
+  AttributeValue,
+  DynamoDB,
+  GetItemCommandOutput,
+  QueryCommandInput,
+  TransactWriteItem
+} from '@aws-sdk/client-dynamodb'
+import { type Changes, type Entry, type Store, type StoredUser, StoreError } from './store.ts'
+
+/** ms to reach the service, and for each of its answers. */
+const CONNECT = 1_000
+const ANSWER = 2_000
+
+/** Of one call, the first included. */
+const ATTEMPTS = 2
+
+/** Entries read at a time. */
+const PAGE = 100
+
+/** Tries of a write while others write, and ms between the first two. */
+const TRIES = 8
+const PAUSE = 20
+
+/**
+ * The table that the store needs, as the stack makes it. All users are one partition (at most 10 GB, a million
+ * users), so that the index can give them in the order of their changes, and read consistently.
+ */
+export const TABLE = {
+  partitionKey: 'kind',
+  sortKey: 'key',
+  index: 'changes',
+  /** A number, unlike the keys. */
+  indexSortKey: 'change'
+} as const
+
+/** What the role of the server may do with it. */
+export const ACTIONS = [
+  'dynamodb:GetItem',
+  'dynamodb:Query',
+  'dynamodb:PutItem',
+  'dynamodb:ConditionCheckItem'
+]
+
+type Item = Record<string, AttributeValue>
+
+const idOf = (key: string) => ({ kind: { S: 'user' }, key: { S: key } })
+const COUNTER = { kind: { S: 'counter' }, key: { S: 'changes' } }
+
+/** Users in one table of Amazon DynamoDB, which any number of processes may share. */
+export class DynamoStore implements Store {
+  readonly #table: string
+  #client: Promise<DynamoDB> | undefined
+  /** The last write of this process: two at a time would refuse each other. */
+  #writing: Promise<unknown> = Promise.resolve()
+
+  /** @param table - its name; region, credentials and endpoint are found as every AWS SDK finds them */
+  constructor(table: string) {
+    this.#table = table
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    const { Item } = await this.#getItem(idOf(key))
+    return Item && toEntry(Item)
+  }
+
+  put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
+    const written = this.#writing.then(() => this.#put(key, expected, user))
+    this.#writing = written.catch(() => {})
+    return written
+  }
+
+  async changes(cursor = '0'): Promise<Changes> {
+    const { Items = [] } = await this.#query({
+      IndexName: TABLE.index,
+      KeyConditionExpression: 'kind = :user AND #change > :cursor',
+      ExpressionAttributeNames: { '#change': 'change' },
+      ExpressionAttributeValues: { ':user': { S: 'user' }, ':cursor': { N: cursor } },
+      Limit: PAGE
+    })
+    return { entries: Items.map(toEntry), cursor: Items.at(-1)?.change?.N ?? cursor }
+  }
+
+  async *users(): AsyncGenerator<StoredUser> {
+    let after: Item | undefined
+    do {
+      const { Items = [], LastEvaluatedKey } = await this.#query({
+        KeyConditionExpression: 'kind = :user',
+        FilterExpression: 'attribute_exists(#user)',
+        ExpressionAttributeNames: { '#user': 'user' },
+        ExpressionAttributeValues: { ':user': { S: 'user' } },
+        Limit: PAGE,
+        ...(after && { ExclusiveStartKey: after })
+      })
+      for (const item of Items) yield toEntry(item).user!
+      after = LastEvaluatedKey
+    } while (after !== undefined)
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    const client = await this.#client?.catch(() => undefined)
+    this.#client = undefined
+    client?.destroy()
+  }
+
+  /** Write a user together with the number of the change. */
+  async #put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const counter = (await this.#getItem(COUNTER)).Item
+      const outcome = await this.#write(key, expected, user, counter)
+      if (outcome === 'written') return { key, revision: expected + 1, ...(user && { user }) }
+      if (outcome === 'changed') return undefined
+      // Between them, so that those who met do not meet again.
+      await setTimeout(PAUSE * 2 ** tries * Math.random())
+    }
+    throw new StoreError(`${this.#table}: others write all the time`)
+  }
+
+  async #write(
+    key: string,
+    expected: number,
+    user: StoredUser | undefined,
+    counter: Item | undefined
+  ): Promise<'written' | 'changed' | 'met'> {
+    const change = Number(counter?.change?.N ?? 0) + 1
+    const items: TransactWriteItem[] = [
+      {
+        Put: {
+          TableName: this.#table,
+          Item: {
+            ...idOf(key),
+            revision: { N: `${expected + 1}` },
+            change: { N: `${change}` },
+            ...(user && { user: { S: JSON.stringify(user) } })
+          },
+          ...(expected === 0
+            ? { ConditionExpression: 'attribute_not_exists(kind)' }
+            : {
+                ConditionExpression: 'revision = :expected',
+                ExpressionAttributeValues: { ':expected': { N: `${expected}` } }
+              })
+        }
+      },
+      {
+        Put: {
+          TableName: this.#table,
+          Item: { ...COUNTER, change: { N: `${change}` }, last: { S: key } },
+          ...(counter === undefined
+            ? { ConditionExpression: 'attribute_not_exists(kind)' }
+            : {
+                ConditionExpression: '#change = :before',
+                ExpressionAttributeNames: { '#change': 'change' },
+                ExpressionAttributeValues: { ':before': { N: `${change - 1}` } }
+              })
+        }
+      }
+    ]
+    const last = counter?.last?.S
+    if (last !== undefined && last !== key) {
+      // The parts of a transaction appear one after another. Whoever sees this change has to see the one before it,
+      // so that one has to be there whole: a check meets it, and is refused, as long as it is not.
+      items.push({
+        ConditionCheck: {
+          TableName: this.#table,
+          Key: idOf(last),
+          ConditionExpression: 'attribute_exists(kind)'
+        }
+      })
+    }
+    return this.#attempt(async (client) => {
+      try {
+        await client.transactWriteItems({ TransactItems: items })
+        return 'written'
+      } catch (error) {
+        const { name, CancellationReasons = [] } = error as Error & {
+          CancellationReasons?: { Code?: string }[]
+        }
+        if (name !== 'TransactionCanceledException') throw error
+        if (CancellationReasons[0]?.Code === 'ConditionalCheckFailed') return 'changed'
+        const codes = new Set(CancellationReasons.map(({ Code }) => Code))
+        if (codes.has('ConditionalCheckFailed') || codes.has('TransactionConflict')) return 'met'
+        throw error
+      }
+    })
+  }
+
+  #getItem(Key: Item): Promise<GetItemCommandOutput> {
+    return this.#attempt((client) => client.getItem({ TableName: this.#table, Key, ConsistentRead: true }))
+  }
+
+  #query(input: Omit<QueryCommandInput, 'TableName'>) {
+    return this.#attempt((client) => client.query({ TableName: this.#table, ConsistentRead: true, ...input }))
+  }
+
+  async #attempt<T>(call: (client: DynamoDB) => Promise<T>): Promise<T> {
+    try {
+      this.#client ??= open()
+      return await call(await this.#client)
+    } catch (error) {
+      const { name, message } = error as Error
+      throw new StoreError(`${this.#table}: ${name}: ${message}`, { cause: error })
+    }
+  }
+}
+
+/** The SDK takes a tenth of a second to be read: only where there is a table. */
+async function open(): Promise<DynamoDB> {
+  const { DynamoDB } = await import('@aws-sdk/client-dynamodb')
+  return new DynamoDB({
+    maxAttempts: ATTEMPTS,
+    requestHandler: { connectionTimeout: CONNECT, requestTimeout: ANSWER, throwOnRequestTimeout: true }
+  })
+}
+
+function toEntry({ key, revision, user }: Item): Entry {
+  return {
+    key: key!.S!,
+    revision: Number(revision!.N),
+    ...(user && { user: JSON.parse(user.S!) as StoredUser })
+  }
+}
