@@ -158,7 +158,7 @@ export class DynamoStore implements Store {
     ]
     const last = counter?.last?.S
     if (last !== undefined && last !== key) {
-      // The parts of a transaction appear one after another. Whoever sees this change has to see the one before it,
+      // The parts of a transaction appear one after another. A reader of this change has to see the one before it,
       // so that one has to be there whole: a check meets it, and is refused, as long as it is not.
       items.push({
         ConditionCheck: {

@@ -67,7 +67,7 @@ export async function createTable(): Promise<string> {
   return name
 }
 
-/** Have the SDKs of this process ask a server that answers as it is told to. */
+/** Have the SDKs of this process ask a server with the given answer. */
 export async function answerAllWith(t: Test, answer: (response: ServerResponse) => void): Promise<void> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => answer(response))
