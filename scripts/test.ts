@@ -25,7 +25,7 @@ const TOGETHER: Record<string, { find: () => Promise<string[]>; prepare: () => P
     prepare: prepareFixtures
   },
   page: {
-    find: async () => (await testsBelow('server/test')).filter(isOfPage),
+    find: async () => [...(await testsBelow('server/test')).filter(isOfPage), 'examples/login/login.test.ts'],
     prepare: async () => {
       if ((await build()) !== 0) throw new Error('the page cannot be built; see above')
       await prepareFixtures()
