@@ -201,7 +201,10 @@ export const deregistrationDelay = ({ drainSeconds }: Config): number => drainSe
 /** Names that the stacks give and the deployment looks for. */
 export const repositoryStackName = ({ name }: Config): string => `${name}-repository`
 export const repositoryName = ({ name }: Config): string => name
+export const usersStackName = ({ name }: Config): string => `${name}-users`
+export const usersTableName = ({ name }: Config): string => `${name}-users`
 export const apiKeysName = ({ name }: Config): string => `${name}/api-keys`
+export const adminKeysName = ({ name }: Config): string => `${name}/admin-keys`
 
 /** What differs from one deployment to the next; `npm run deploy` hands it to the app. */
 export interface Release {
@@ -211,6 +214,8 @@ export interface Release {
   readonly previousImageDigest: string | undefined
   /** Secret whose field sha256 is the hashes of the API keys; its whole ARN, for ECS takes no less. */
   readonly apiKeysArn: string
+  /** As apiKeysArn, of the administrators' keys. */
+  readonly adminKeysArn: string
 }
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/
@@ -218,15 +223,14 @@ const SECRET_ARN = /^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+-[
 
 /** @throws ConfigError that names what is not in its form */
 export function checkRelease(release: Release): Release {
-  const { imageDigest, previousImageDigest = imageDigest, apiKeysArn } = release
+  const { imageDigest, previousImageDigest = imageDigest, apiKeysArn, adminKeysArn } = release
   for (const [name, digest] of Object.entries({ imageDigest, previousImageDigest })) {
     if (DIGEST.test(digest)) continue
     throw new ConfigError(`${name} must be sha256: and 64 hex digits, and is ${JSON.stringify(digest)}.`)
   }
-  if (!SECRET_ARN.test(apiKeysArn)) {
-    throw new ConfigError(
-      `apiKeysArn must be the whole ARN of a secret, and is ${JSON.stringify(apiKeysArn)}.`
-    )
+  for (const [name, arn] of Object.entries({ apiKeysArn, adminKeysArn })) {
+    if (SECRET_ARN.test(arn)) continue
+    throw new ConfigError(`${name} must be the whole ARN of a secret, and is ${JSON.stringify(arn)}.`)
   }
   return release
 }

@@ -15,6 +15,9 @@ const PRICES = {
   endpointGb: 0.01,
   alarmMetric: 0.1,
   secret: 0.4,
+  tableMillionReads: 0.125,
+  /** With point-in-time recovery. */
+  tableGb: 0.25 + 0.2,
   imageGb: 0.1,
   logGb: 0.5,
   firewall: 5,
@@ -28,11 +31,16 @@ const ASSUMED = {
   /** Two lines of the server and what CloudWatch adds, KB. */
   logOfRequest: 0.8,
   /** All images, of which most layers are the same, GB. */
-  images: 2
+  images: 2,
+  /** 10,000 people of eight typings. */
+  usersGb: 0.02
 }
 
 const ZONES = 2
 const ENDPOINTS = 4
+const SECRETS = 2
+/** Of every task, to see which users changed. */
+const READS_A_SECOND = 1 / 5
 /** Four alarms, one of two metrics, and the two that each of the two scaling policies makes itself. */
 const ALARM_METRICS = 9
 const FIREWALL_RULES = 4
@@ -56,7 +64,12 @@ export function monthlyCost(config: Config): [part: string, dollars: number][] {
     ],
     [`Logs, ${logs.toFixed(1)} GB`, logs * PRICES.logGb],
     ['Alarms', ALARM_METRICS * PRICES.alarmMetric],
-    ['API keys', PRICES.secret],
+    ['Keys, in two secrets', SECRETS * PRICES.secret],
+    [
+      'Table of users',
+      ((minTasks * READS_A_SECOND * 3600 * HOURS) / 1e6) * PRICES.tableMillionReads +
+        ASSUMED.usersGb * PRICES.tableGb
+    ],
     [`Images, ${ASSUMED.images} GB`, ASSUMED.images * PRICES.imageGb],
     ...(firewall
       ? ([

@@ -18,7 +18,8 @@ try {
         : {
             imageDigest,
             previousImageDigest: context('previousImageDigest'),
-            apiKeysArn: context('apiKeysArn') ?? ''
+            apiKeysArn: context('apiKeysArn') ?? '',
+            adminKeysArn: context('adminKeysArn') ?? ''
           }
   })
   app.synth()

@@ -1,3 +1,4 @@
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import {
   FlowLogDestination,
   FlowLogTrafficType,
@@ -14,15 +15,17 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { RemovalPolicy, Stack } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
 import { accept } from './accept.ts'
+import { usersAccess } from './users.ts'
 
 export interface NetworkProps {
   /** Time the log of refused traffic is kept, days. */
   readonly logDays: RetentionDays
+  readonly usersTable: ITable
 }
 
 /**
  * A VPC over two zones: public subnets for the load balancer, and for the tasks subnets without a
- * way to the internet. The four AWS services a task talks to are reached over endpoints inside.
+ * way to the internet. The AWS services a task talks to are reached over endpoints inside.
  */
 export class Network extends Construct {
   readonly vpc: Vpc
@@ -31,7 +34,7 @@ export class Network extends Construct {
   /** Of the tasks: in from the load balancer alone, out to AWS alone. */
   readonly taskGroup: SecurityGroup
 
-  constructor(scope: Construct, id: string, { logDays }: NetworkProps) {
+  constructor(scope: Construct, id: string, { logDays, usersTable }: NetworkProps) {
     super(scope, id)
 
     this.vpc = new Vpc(this, 'Vpc', {
@@ -74,8 +77,12 @@ export class Network extends Construct {
       allowAllOutbound: false
     })
     endpointGroup.connections.allowFrom(this.taskGroup, Port.tcp(443), 'From the tasks')
-    // S3's gateway has public addresses. From these subnets nothing else of the internet can be reached.
-    this.taskGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'To S3 over its gateway: layers of the image')
+    // The gateways have public addresses. From these subnets nothing else of the internet can be reached.
+    this.taskGroup.addEgressRule(
+      Peer.anyIpv4(),
+      Port.tcp(443),
+      'Over gateways: S3 for layers of the image, DynamoDB for users'
+    )
 
     const services = {
       EcrApi: InterfaceVpcEndpointAwsService.ECR,
@@ -100,5 +107,11 @@ export class Network extends Construct {
           resources: [`arn:${partition}:s3:::prod-${region}-starport-layer-bucket/*`]
         })
       )
+    this.vpc
+      .addGatewayEndpoint('DynamoDb', {
+        service: GatewayVpcEndpointAwsService.DYNAMODB,
+        subnets: [{ subnetType: SubnetType.PRIVATE_ISOLATED }]
+      })
+      .addToPolicy(new PolicyStatement({ principals: [new AnyPrincipal()], ...usersAccess(usersTable) }))
   }
 }

@@ -1,4 +1,5 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { Port } from 'aws-cdk-lib/aws-ec2'
 import type { IRepository } from 'aws-cdk-lib/aws-ecr'
 import {
@@ -22,6 +23,7 @@ import {
   SslPolicy,
   TargetType
 } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
@@ -29,6 +31,7 @@ import { Construct } from 'constructs'
 import { type Config, deregistrationDelay, stopTimeout } from '../config.ts'
 import { accept } from './accept.ts'
 import type { Network } from './network.ts'
+import { usersAccess } from './users.ts'
 
 /** Where the server listens inside the container, as the Dockerfile has it. */
 const CONTAINER_PORT = 8080
@@ -44,6 +47,9 @@ export interface ServiceProps {
   readonly imageDigest: string
   /** Secret whose field sha256 is the hashes of the API keys. */
   readonly apiKeys: ISecret
+  /** As apiKeys, of the administrators' keys. */
+  readonly adminKeys: ISecret
+  readonly usersTable: ITable
 }
 
 /** The tasks on Fargate, the load balancer before them, and the scaling between two limits. */
@@ -130,7 +136,8 @@ export class Service extends Construct {
     })
   }
 
-  private task({ config, repository, imageDigest, apiKeys }: ServiceProps): FargateTaskDefinition {
+  private task(props: ServiceProps): FargateTaskDefinition {
+    const { config, repository, imageDigest, apiKeys, adminKeys, usersTable } = props
     const task = new FargateTaskDefinition(this, 'Task', {
       family: config.name,
       cpu: config.cpu,
@@ -159,12 +166,19 @@ export class Service extends Construct {
         HOST: '0.0.0.0',
         PORT: String(CONTAINER_PORT),
         DRAIN_SECONDS: String(config.drainSeconds),
-        LOG_LEVEL: config.logLevel
+        LOG_LEVEL: config.logLevel,
+        USERS_TABLE: usersTable.tableName,
+        // For the SDK that reads the table.
+        AWS_REGION: Stack.of(this).region
       },
-      secrets: { API_KEY_SHA256: EcsSecret.fromSecretsManager(apiKeys, 'sha256') },
+      secrets: {
+        API_KEY_SHA256: EcsSecret.fromSecretsManager(apiKeys, 'sha256'),
+        ADMIN_KEY_SHA256: EcsSecret.fromSecretsManager(adminKeys, 'sha256')
+      },
       logging: LogDrivers.awsLogs({ logGroup: logs, streamPrefix: 'task' })
     })
-    accept(task, 'Address, port, time and log level are not secret; the key’s hash comes from the secret', [
+    task.addToTaskRolePolicy(new PolicyStatement(usersAccess(usersTable)))
+    accept(task, 'Addresses, names, time and log level are not secret; the keys’ hashes come from secrets', [
       'AwsSolutions-ECS2'
     ])
     accept(task, 'ecr:GetAuthorizationToken knows no resources (IAM service authorization reference)', [

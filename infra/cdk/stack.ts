@@ -1,13 +1,23 @@
 import { type App, BootstraplessSynthesizer, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
+import { Table } from 'aws-cdk-lib/aws-dynamodb'
 import { Repository } from 'aws-cdk-lib/aws-ecr'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
-import { type Config, checkRelease, type Release, repositoryName, repositoryStackName } from '../config.ts'
+import {
+  type Config,
+  checkRelease,
+  type Release,
+  repositoryName,
+  repositoryStackName,
+  usersStackName,
+  usersTableName
+} from '../config.ts'
 import { Alarms } from './alarms.ts'
 import { Firewall } from './firewall.ts'
 import { Network } from './network.ts'
 import { RepositoryStack } from './repository.ts'
 import { Service } from './service.ts'
+import { UsersStack } from './users.ts'
 
 export interface ServiceStackProps extends StackProps {
   readonly config: Config
@@ -18,15 +28,18 @@ export interface ServiceStackProps extends StackProps {
 export class ServiceStack extends Stack {
   constructor(scope: Construct, id: string, { config, release, ...props }: ServiceStackProps) {
     super(scope, id, props)
-    const { imageDigest, previousImageDigest, apiKeysArn } = checkRelease(release)
+    const { imageDigest, previousImageDigest, apiKeysArn, adminKeysArn } = checkRelease(release)
 
-    const network = new Network(this, 'Network', { logDays: config.logDays })
+    const usersTable = Table.fromTableName(this, 'Users', usersTableName(config))
+    const network = new Network(this, 'Network', { logDays: config.logDays, usersTable })
     const service = new Service(this, 'Service', {
       config,
       network,
       repository: Repository.fromRepositoryName(this, 'Repository', repositoryName(config)),
       imageDigest,
-      apiKeys: Secret.fromSecretCompleteArn(this, 'ApiKeys', apiKeysArn)
+      usersTable,
+      apiKeys: Secret.fromSecretCompleteArn(this, 'ApiKeys', apiKeysArn),
+      adminKeys: Secret.fromSecretCompleteArn(this, 'AdminKeys', adminKeysArn)
     })
     new Alarms(this, 'Alarms', { config, service })
     if (config.firewall) new Firewall(this, 'Firewall', { config, loadBalancer: service.loadBalancer })
@@ -50,11 +63,11 @@ export interface StacksProps {
   readonly config: Config
   /** AWS region; the load balancer's log needs to know it. */
   readonly region: string | undefined
-  /** Without one there is no service yet, and the repository alone. */
+  /** Without one there is no service yet, and what it needs alone. */
   readonly release: Release | undefined
 }
 
-/** Both stacks, as every deployment and every test has them. */
+/** All stacks, as every deployment and every test has them. */
 export function buildStacks(app: App, { config, region, release }: StacksProps) {
   const shared = () => ({
     config,
@@ -67,6 +80,10 @@ export function buildStacks(app: App, { config, region, release }: StacksProps) 
     ...shared(),
     description: 'Keystroke recognition: the images’ repository'
   })
+  const users = new UsersStack(app, usersStackName(config), {
+    ...shared(),
+    description: 'Keystroke recognition: the table of enrolled users'
+  })
   const service =
     release &&
     new ServiceStack(app, config.name, {
@@ -74,5 +91,5 @@ export function buildStacks(app: App, { config, region, release }: StacksProps) 
       release,
       description: 'Keystroke recognition: the service behind its load balancer'
     })
-  return { repository, service }
+  return { repository, users, service }
 }

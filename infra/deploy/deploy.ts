@@ -1,5 +1,5 @@
 /**
- * `npm run deploy [-- --dry-run | rollback | rotate-key]`: from this folder to a service on AWS.
+ * `npm run deploy [-- --dry-run | rollback | rotate-key | rotate-admin-key]`: from this folder to a service on AWS.
  *
  * Region, profile, credentials and endpoint come from where every AWS tool takes them. Two variables more
  * are for stand-ins and for networks where AWS is not reached by its own names:
@@ -9,11 +9,19 @@
  */
 import { parseArgs } from 'node:util'
 import { UpdateServiceCommand } from '@aws-sdk/client-ecs'
-import { apiKeysName, type Config, repositoryName, repositoryStackName } from '../config.ts'
-import { check } from './check.ts'
+import {
+  adminKeysName,
+  apiKeysName,
+  type Config,
+  repositoryName,
+  repositoryStackName,
+  usersStackName,
+  usersTableName
+} from '../config.ts'
+import { check, type Deployment } from './check.ts'
 import { checkScan, findImage, findRepository, pushedImage, registryLogin } from './ecr.ts'
 import { build, contentTag, push } from './image.ts'
-import { createApiKeys, findApiKeys, rotateApiKeys } from './keys.ts'
+import { type AllKeys, createKeys, findKeys, rotateKeys } from './keys.ts'
 import { release, report, settle } from './release.ts'
 import { deployStack, diffStack, stackOutputs } from './stacks.ts'
 import { command, DeployError, Steps } from './steps.ts'
@@ -28,13 +36,14 @@ await command(async () => {
     deploy,
     'dry-run': dryRun,
     rollback,
-    'rotate-key': rotateKey
+    'rotate-key': () => rotate('apiKeys'),
+    'rotate-admin-key': () => rotate('adminKeys')
   }
   const act = actions[action]
   if (act === undefined || rest.length > 0 || (values['dry-run'] && action !== 'dry-run')) {
     throw new DeployError(
       `Unknown command: npm run deploy -- ${process.argv.slice(2).join(' ')}.`,
-      'Use npm run deploy, npm run deploy -- --dry-run, npm run deploy -- rollback or npm run deploy -- rotate-key.'
+      'Use npm run deploy, npm run deploy -- --dry-run, npm run deploy -- rollback, npm run deploy -- rotate-key or npm run deploy -- rotate-admin-key.'
     )
   }
   await act()
@@ -45,10 +54,10 @@ async function deploy(): Promise<void> {
   const { engine, ...deployment } = await steps.step('Check tools, credentials and models', (say) =>
     check(say, { builds: true })
   )
-  const { config, region, ecr, secrets } = deployment
+  const { config, region, ecr, secrets, cloudFormation } = deployment
   const repository = repositoryName(config)
 
-  const address = await steps.step('Repository', async (say) => {
+  const address = await steps.step('Repository, and the table of users', async (say) => {
     let found = await findRepository(ecr, repository)
     if (found === undefined) {
       await deployStack(repositoryStackName(config), region)
@@ -61,14 +70,22 @@ async function deploy(): Promise<void> {
       )
     }
     say(found)
+    const users = usersStackName(config)
+    if ((await stackOutputs(cloudFormation, users)) === undefined) await deployStack(users, region)
+    say(`table ${usersTableName(config)}`)
     return process.env.KEYSTROKE_REGISTRY ? found.replace(/^[^/]+/, process.env.KEYSTROKE_REGISTRY) : found
   })
 
-  const apiKeys = await steps.step('API key', async (say) => {
-    const name = apiKeysName(config)
-    const found = await findApiKeys(secrets, name)
-    say(found === undefined ? `made, in the secret ${name}` : `there, in the secret ${name}`)
-    return found ?? createApiKeys(secrets, name)
+  const keys = await steps.step('Keys', async (say) => {
+    const findOrCreate = async (name: string) => {
+      const found = await findKeys(secrets, name)
+      say(`${found === undefined ? 'made' : 'there'}, in the secret ${name}`)
+      return found ?? createKeys(secrets, name)
+    }
+    return {
+      apiKeys: await findOrCreate(apiKeysName(config)),
+      adminKeys: await findOrCreate(adminKeysName(config))
+    }
   })
 
   const tag = await contentTag(config)
@@ -93,12 +110,12 @@ async function deploy(): Promise<void> {
   })
 
   const running = await stackOutputs(deployment.cloudFormation, config.name)
-  await release(steps, deployment, apiKeys, 'these', {
+  await release(steps, deployment, keys, 'these', {
     imageDigest,
     // Deploying the same image again does not make it its own predecessor.
     previousImageDigest:
       running?.ImageDigest === imageDigest ? running.PreviousImageDigest : running?.ImageDigest,
-    apiKeysArn: apiKeys.arn
+    ...arnsOf(keys)
   })
 }
 
@@ -109,8 +126,8 @@ async function rollback(): Promise<void> {
   )
   const { config, ecr } = deployment
   const running = await stackOutputs(deployment.cloudFormation, config.name)
-  const apiKeys = await findApiKeys(deployment.secrets, apiKeysName(config))
-  if (running?.ImageDigest === undefined || apiKeys === undefined) throw nothingRuns(config)
+  const keys = await findAllKeys(deployment)
+  if (running?.ImageDigest === undefined || keys === undefined) throw nothingRuns(config)
   const before = running.PreviousImageDigest
   if (before === undefined) {
     throw new DeployError('Nothing ran before this image.', 'npm run deploy makes and deploys a new one.')
@@ -122,24 +139,27 @@ async function rollback(): Promise<void> {
     )
   }
   console.log(`      from ${running.ImageDigest}\n      to   ${before}`)
-  await release(steps, deployment, apiKeys, 'any', {
+  await release(steps, deployment, keys, 'any', {
     imageDigest: before,
     previousImageDigest: running.ImageDigest,
-    apiKeysArn: apiKeys.arn
+    ...arnsOf(keys)
   })
 }
 
-async function rotateKey(): Promise<void> {
+async function rotate(which: keyof AllKeys): Promise<void> {
   const steps = new Steps(5)
   const deployment = await steps.step('Check credentials and what is there', (say) =>
     check(say, { builds: false })
   )
   const { config, ecs, secrets } = deployment
   const running = await stackOutputs(deployment.cloudFormation, config.name)
-  const found = await findApiKeys(secrets, apiKeysName(config))
+  const found = await findAllKeys(deployment)
   if (running?.ServiceName === undefined || found === undefined) throw nothingRuns(config)
 
-  const apiKeys = await steps.step('A new key, beside the last one', () => rotateApiKeys(secrets, found))
+  const keys = await steps.step('A new key, beside the last one', async () => ({
+    ...found,
+    [which]: await rotateKeys(secrets, found[which])
+  }))
   await steps.step('Start the tasks anew, for they read the hashes as they start', () =>
     ecs.send(
       new UpdateServiceCommand({
@@ -149,9 +169,20 @@ async function rotateKey(): Promise<void> {
       })
     )
   )
-  const url = await settle(steps, deployment, apiKeys, 'any')
+  const url = await settle(steps, deployment, keys, 'any')
   report(deployment, url)
   console.log('The key before this one is valid until the next rotation: give every client the new one.')
+}
+
+/** @returns undefined unless both secrets are there */
+async function findAllKeys({ config, secrets }: Deployment): Promise<AllKeys | undefined> {
+  const apiKeys = await findKeys(secrets, apiKeysName(config))
+  const adminKeys = await findKeys(secrets, adminKeysName(config))
+  return apiKeys && adminKeys && { apiKeys, adminKeys }
+}
+
+function arnsOf({ apiKeys, adminKeys }: AllKeys) {
+  return { apiKeysArn: apiKeys.arn, adminKeysArn: adminKeys.arn }
 }
 
 /** Show what `npm run deploy` would do; nothing is made, built or changed. */
@@ -162,15 +193,23 @@ async function dryRun(): Promise<void> {
   )
   const { config, region, ecr, secrets, cloudFormation } = deployment
   const repository = repositoryName(config)
-  const address = await steps.step('Repository', async (say) => {
+  const address = await steps.step('Repository, and the table of users', async (say) => {
     const found = await findRepository(ecr, repository)
     say(found ?? `would be made by the stack ${repositoryStackName(config)}`)
+    const users = await stackOutputs(cloudFormation, usersStackName(config))
+    say(
+      users === undefined
+        ? `would be made by the stack ${usersStackName(config)}`
+        : `table ${usersTableName(config)}`
+    )
     return found
   })
-  const apiKeys = await steps.step('API key', async (say) => {
-    const found = await findApiKeys(secrets, apiKeysName(config))
-    say(found === undefined ? `would be made in the secret ${apiKeysName(config)}` : 'there')
-    return found
+  const keys = await steps.step('Keys', async (say) => {
+    for (const name of [apiKeysName(config), adminKeysName(config)]) {
+      const found = await findKeys(secrets, name)
+      say(found === undefined ? `would be made in the secret ${name}` : `there, in the secret ${name}`)
+    }
+    return findAllKeys(deployment)
   })
   const imageDigest = await steps.step('Image', async (say) => {
     const tag = await contentTag(config)
@@ -180,13 +219,13 @@ async function dryRun(): Promise<void> {
   })
   await steps.step('Stack', async (say) => {
     const running = await stackOutputs(cloudFormation, config.name)
-    if (imageDigest === undefined || apiKeys === undefined) {
+    if (imageDigest === undefined || keys === undefined) {
       say(running === undefined ? 'would be made' : 'would be changed to the new image')
       return
     }
     const previousImageDigest =
       running?.ImageDigest === imageDigest ? running.PreviousImageDigest : running?.ImageDigest
-    await diffStack(config.name, region, { imageDigest, previousImageDigest, apiKeysArn: apiKeys.arn })
+    await diffStack(config.name, region, { imageDigest, previousImageDigest, ...arnsOf(keys) })
   })
   console.log('\nNothing was changed; npm run deploy does it.')
 }

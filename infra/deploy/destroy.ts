@@ -1,13 +1,22 @@
 /** `npm run destroy`: remove all that `npm run deploy` made, after asking. */
 import { createInterface } from 'node:readline/promises'
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { DeleteObjectsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
-import { apiKeysName, loadConfig, repositoryStackName } from '../config.ts'
+import {
+  adminKeysName,
+  apiKeysName,
+  loadConfig,
+  repositoryStackName,
+  usersStackName,
+  usersTableName
+} from '../config.ts'
 import { whoAmI } from './account.ts'
-import { deleteApiKeys, findApiKeys } from './keys.ts'
+import { deleteKeys, findKeys } from './keys.ts'
 import { destroyStack, stackOutputs } from './stacks.ts'
 import { command, DeployError, Steps } from './steps.ts'
+import { countUsers, unprotect } from './users.ts'
 
 await command(async () => {
   const config = await loadConfig()
@@ -17,13 +26,30 @@ await command(async () => {
   const service = await stackOutputs(cloudFormation, config.name)
   const repository = await stackOutputs(cloudFormation, repositoryStackName(config))
 
+  const dynamo = new DynamoDBClient({ region })
+  const table = usersTableName(config)
+  const people = await countUsers(dynamo, table)
+
   console.log(`This removes from account ${account}, region ${region}, and cannot be undone:
   - the service ${config.name}, its network, load balancer, alarms and logs${service ? '' : ' (not there)'}
   - the repository ${config.name} with every image${repository ? '' : ' (not there)'}
-  - the API keys in ${apiKeysName(config)}`)
-  await confirm(config.name)
+  - the keys in ${apiKeysName(config)} and ${adminKeysName(config)}`)
+  const terminal = createInterface({ input: process.stdin })
+  const lines = terminal[Symbol.asyncIterator]()
+  const ask = async (question: string) => {
+    process.stdout.write(question)
+    // At the end of the input there is no answer.
+    return `${(await lines.next()).value ?? ''}`.trim()
+  }
+  if ((await ask(`\nType ${config.name} to go on: `)) !== config.name) {
+    throw new DeployError('Nothing was removed.', `Only ${config.name} is taken for a yes.`)
+  }
+  const yes = `delete ${people}`
+  const question = `\nEnrolled users in the table ${table}: ${people}. Type "${yes}" to delete them too, or nothing to keep them: `
+  const isGone = people === 0 || (people !== undefined && (await ask(question)) === yes)
+  terminal.close()
 
-  const steps = new Steps(3)
+  const steps = new Steps(4)
   await steps.step('Service', async (say) => {
     if (service === undefined) return say('not there')
     // Never deployed, and so nothing but its form counts: the app has a service only of an image.
@@ -31,8 +57,11 @@ await command(async () => {
       imageDigest: service.ImageDigest ?? `sha256:${'0'.repeat(64)}`,
       previousImageDigest: undefined,
       apiKeysArn:
-        (await findApiKeys(secrets, apiKeysName(config)))?.arn ??
-        `arn:aws:secretsmanager:${region}:${account}:secret:${apiKeysName(config)}-000000`
+        (await findKeys(secrets, apiKeysName(config)))?.arn ??
+        `arn:aws:secretsmanager:${region}:${account}:secret:${apiKeysName(config)}-000000`,
+      adminKeysArn:
+        (await findKeys(secrets, adminKeysName(config)))?.arn ??
+        `arn:aws:secretsmanager:${region}:${account}:secret:${adminKeysName(config)}-000000`
     }
     // The load balancer may write once more while it is being removed, and a bucket must be empty to go.
     for (let attempt = 1; attempt <= 2; attempt++) {
@@ -52,20 +81,28 @@ await command(async () => {
       'Fix the cause and run npm run destroy again.'
     )
   })
-  await steps.step('API keys', () => deleteApiKeys(secrets, apiKeysName(config)))
-  console.log('\nNothing is left.')
+  await steps.step('Keys', async () => {
+    await deleteKeys(secrets, apiKeysName(config))
+    await deleteKeys(secrets, adminKeysName(config))
+  })
+  const isKept = await steps.step('Enrolled users', async (say) => {
+    // Who was enrolled since the question was not asked about.
+    const isAsKnown = isGone && (await countUsers(dynamo, table)) === people
+    if (people === undefined) say('not there')
+    else if (!isAsKnown) say(`kept, in the table ${table}: npm run deploy finds them again`)
+    else {
+      await unprotect(dynamo, table)
+      if (!(await destroyStack(usersStackName(config), region))) {
+        throw new DeployError(
+          `The stack ${usersStackName(config)} could not be removed; the lines above say why.`,
+          'Fix the cause and run npm run destroy again.'
+        )
+      }
+    }
+    return people !== undefined && !isAsKnown
+  })
+  console.log(isKept ? `\nThe table ${table} is left, and nothing else.` : '\nNothing is left.')
 })
-
-/** @throws DeployError unless the name is typed */
-async function confirm(name: string): Promise<void> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  // At the end of the input there is no answer, and readline would wait for it for ever.
-  const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
-  const answer = await Promise.race([terminal.question(`\nType ${name} to go on: `), ended])
-  terminal.close()
-  if (answer.trim() !== name)
-    throw new DeployError('Nothing was removed.', `Only ${name} is taken for a yes.`)
-}
 
 async function emptyBucket(region: string, bucket: string | undefined): Promise<void> {
   if (bucket === undefined) return

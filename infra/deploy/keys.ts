@@ -17,18 +17,25 @@ const VALID = 2
 
 /** What the secret holds, as JSON. The tasks get `sha256` alone, and so never a key. */
 const SecretSchema = Type.Object({
-  keys: Type.Array(Type.String(), { minItems: 1, description: 'API keys, newest first' }),
-  sha256: Type.String({ description: 'Their SHA-256, hex, with commas between them: API_KEY_SHA256' })
+  keys: Type.Array(Type.String(), { minItems: 1, description: 'The keys, newest first' }),
+  sha256: Type.String({ description: 'Their SHA-256, hex, with commas between them' })
 })
 
-export interface ApiKeys {
+export interface AllKeys {
+  /** Of those who ask. */
+  readonly apiKeys: Keys
+  /** Of those who enroll and delete users as well. */
+  readonly adminKeys: Keys
+}
+
+export interface Keys {
   readonly arn: string
   /** Newest first. */
   readonly keys: string[]
 }
 
 /** @returns undefined if the secret does not exist */
-export async function findApiKeys(secrets: SecretsManagerClient, name: string): Promise<ApiKeys | undefined> {
+export async function findKeys(secrets: SecretsManagerClient, name: string): Promise<Keys | undefined> {
   try {
     const { ARN = '', SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: name }))
     return { arn: ARN, keys: parse(name, SecretString).keys }
@@ -39,12 +46,12 @@ export async function findApiKeys(secrets: SecretsManagerClient, name: string): 
 }
 
 /** Make the secret with one key. */
-export async function createApiKeys(secrets: SecretsManagerClient, name: string): Promise<ApiKeys> {
+export async function createKeys(secrets: SecretsManagerClient, name: string): Promise<Keys> {
   const keys = [newKey()]
   const { ARN = '' } = await secrets.send(
     new CreateSecretCommand({
       Name: name,
-      Description: 'keys: the API keys, newest first; sha256: their hashes, which is all the tasks get',
+      Description: 'keys: newest first; sha256: their hashes, which is all the tasks get',
       SecretString: write(keys)
     })
   )
@@ -52,14 +59,14 @@ export async function createApiKeys(secrets: SecretsManagerClient, name: string)
 }
 
 /** Put a new key before the others, and drop those past the last one before it. */
-export async function rotateApiKeys(secrets: SecretsManagerClient, { arn, keys }: ApiKeys): Promise<ApiKeys> {
+export async function rotateKeys(secrets: SecretsManagerClient, { arn, keys }: Keys): Promise<Keys> {
   const rotated = [newKey(), ...keys].slice(0, VALID)
   await secrets.send(new PutSecretValueCommand({ SecretId: arn, SecretString: write(rotated) }))
   return { arn, keys: rotated }
 }
 
 /** Remove the secret at once, so that its name is free again. */
-export async function deleteApiKeys(secrets: SecretsManagerClient, name: string): Promise<void> {
+export async function deleteKeys(secrets: SecretsManagerClient, name: string): Promise<void> {
   try {
     await secrets.send(new DescribeSecretCommand({ SecretId: name }))
     await secrets.send(new DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }))

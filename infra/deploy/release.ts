@@ -1,9 +1,9 @@
 /** The last steps of all that changes what runs: the stack, the tasks, the proof. */
 import { waitUntilServicesStable } from '@aws-sdk/client-ecs'
 import { goldenRequest } from '../../server/src/models/golden.ts'
-import { apiKeysName, type Release } from '../config.ts'
+import { adminKeysName, apiKeysName, type Release } from '../config.ts'
 import type { Deployment } from './check.ts'
-import type { ApiKeys } from './keys.ts'
+import type { AllKeys } from './keys.ts'
 import { smokeTest, type Target } from './smoke.ts'
 import { deployStack, stackOutputs } from './stacks.ts'
 import { DeployError, type Steps } from './steps.ts'
@@ -15,19 +15,19 @@ const STABLE_WITHIN = 20 * 60
 export async function release(
   steps: Steps,
   deployment: Deployment,
-  apiKeys: ApiKeys,
+  keys: AllKeys,
   serves: 'these' | 'any',
   release: Release
 ): Promise<void> {
   await steps.step('Deploy the stack', () => deployStack(deployment.config.name, deployment.region, release))
-  report(deployment, await settle(steps, deployment, apiKeys, serves))
+  report(deployment, await settle(steps, deployment, keys, serves))
 }
 
 /** Wait until the tasks are the ones that are wanted, and try the service. */
 export async function settle(
   steps: Steps,
   { config, cloudFormation, ecs, manifest }: Deployment,
-  { keys }: ApiKeys,
+  { apiKeys, adminKeys }: AllKeys,
   serves: 'these' | 'any'
 ): Promise<string> {
   const outputs = await stackOutputs(cloudFormation, config.name)
@@ -50,7 +50,8 @@ export async function settle(
   const target: Target = {
     url,
     host: process.env.KEYSTROKE_URL ? new URL(url).hostname : LoadBalancer,
-    apiKey: keys[0]!
+    apiKey: apiKeys.keys[0]!,
+    adminKey: adminKeys.keys[0]!
   }
   await steps.step('Smoke test', async (say) => say(await smokeTest(target, manifest, serves)))
   return Url
@@ -71,6 +72,8 @@ Try it:
   curl ${url}/predict -H 'content-type: application/json' \\
     -H "x-api-key: ${key}" \\
     -d '${JSON.stringify(goldenRequest(manifest, 'RF').body)}'
+
+The secret ${adminKeysName(config)} holds the administrator's key, which also enrolls and deletes users.
 `)
   if (url.startsWith('https:')) return
   console.log('Without a certificate keys and timings travel unencrypted: docs/deployment.md, HTTPS.')

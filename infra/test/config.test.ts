@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ConfigSchema, checkConfig, checkRelease, loadConfig } from '../config.ts'
-import { API_KEYS_ARN, CERTIFICATE, DIGEST } from './cdk/synth.ts'
+import { ADMIN_KEYS_ARN, API_KEYS_ARN, CERTIFICATE, DIGEST } from './cdk/synth.ts'
 
 t.test('the settings that are committed fit', async (t) => {
   await t.resolves(loadConfig())
@@ -40,9 +40,15 @@ t.test('several faults are reported at once', async (t) => {
 })
 
 t.test('an image by tag, or a secret by name, is refused: neither says which', async (t) => {
-  const release = { imageDigest: DIGEST, previousImageDigest: undefined, apiKeysArn: API_KEYS_ARN }
+  const release = {
+    imageDigest: DIGEST,
+    previousImageDigest: undefined,
+    apiKeysArn: API_KEYS_ARN,
+    adminKeysArn: ADMIN_KEYS_ARN
+  }
   t.equal(checkRelease(release), release)
   t.throws(() => checkRelease({ ...release, imageDigest: 'latest' }), { message: /imageDigest must be/ })
   t.throws(() => checkRelease({ ...release, previousImageDigest: 'v1' }), { message: /previousImageDigest/ })
   t.throws(() => checkRelease({ ...release, apiKeysArn: 'keystroke/api-keys' }), { message: /apiKeysArn/ })
+  t.throws(() => checkRelease({ ...release, adminKeysArn: '' }), { message: /adminKeysArn/ })
 })

@@ -1,8 +1,8 @@
 import { Match } from 'aws-cdk-lib/assertions'
 import t from 'tap'
-import { API_KEYS_ARN, BEFORE, CERTIFICATE, DIGEST, synth } from './synth.ts'
+import { ADMIN_KEYS_ARN, API_KEYS_ARN, BEFORE, CERTIFICATE, DIGEST, synth } from './synth.ts'
 
-const { repository, service } = synth()
+const { repository, users, service } = synth()
 
 /** The one resource of a type. */
 function only(type: string, template = service) {
@@ -34,8 +34,11 @@ t.test('the stack remembers the image before, for a rollback', async (t) => {
   t.pass()
 })
 
-t.test('a task gets the hashes of the API keys, and never a key', async (t) => {
-  t.same(container.Secrets, [{ Name: 'API_KEY_SHA256', ValueFrom: `${API_KEYS_ARN}:sha256::` }])
+t.test('a task gets the hashes of the keys, and never a key', async (t) => {
+  t.same(container.Secrets, [
+    { Name: 'API_KEY_SHA256', ValueFrom: `${API_KEYS_ARN}:sha256::` },
+    { Name: 'ADMIN_KEY_SHA256', ValueFrom: `${ADMIN_KEYS_ARN}:sha256::` }
+  ])
 })
 
 t.test('a task is not root, writes nothing to its disk and has no capabilities', async (t) => {
@@ -44,13 +47,24 @@ t.test('a task is not root, writes nothing to its disk and has no capabilities',
   t.same(container.LinuxParameters.Capabilities.Drop, ['ALL'])
 })
 
-t.test('the server itself may do nothing in AWS', async (t) => {
+t.test('the server may read and write its table of users, and do nothing else in AWS', async (t) => {
   const task = only('AWS::ECS::TaskDefinition')
   const role = task.TaskRoleArn['Fn::GetAtt'][0]
   const policies = Object.values(service.findResources('AWS::IAM::Policy')).filter(({ Properties }) =>
     Properties.Roles.some((each: { Ref: string }) => each.Ref === role)
   )
-  t.same(policies, [])
+  const statements = policies.flatMap(({ Properties }) => Properties.PolicyDocument.Statement)
+  t.equal(statements.length, 1)
+  t.same(statements[0].Action, [
+    'dynamodb:ConditionCheckItem',
+    'dynamodb:GetItem',
+    'dynamodb:PutItem',
+    'dynamodb:Query'
+  ])
+  const [table, index, ...others] = statements[0].Resource.map((arn: object) => JSON.stringify(arn))
+  t.match(table, /table\/keystroke-users"/)
+  t.match(index, /table\/keystroke-users\/index\/changes"/)
+  t.same(others, [])
   t.notOk(service.findResources('AWS::IAM::Role')[role]!.Properties.ManagedPolicyArns)
 })
 
@@ -72,6 +86,28 @@ t.test('who starts the tasks may pull this image, read this secret and write thi
   ])
   const everywhere = statements.filter(({ Resource }) => Resource === '*').flatMap(({ Action }) => Action)
   t.same(everywhere, ['ecr:GetAuthorizationToken'])
+})
+
+t.test('people in the table are encrypted, can be put back, and are not deleted by mistake', async (t) => {
+  t.match(only('AWS::DynamoDB::Table', users), {
+    TableName: 'keystroke-users',
+    BillingMode: 'PAY_PER_REQUEST',
+    SSESpecification: { SSEEnabled: true },
+    PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 7 },
+    DeletionProtectionEnabled: true
+  })
+  t.match(container.Environment, [{}, {}, {}, {}, { Name: 'USERS_TABLE', Value: 'keystroke-users' }])
+})
+
+t.test('over the gateways go ECR’s layers and the table of users, and nothing else', async (t) => {
+  const gateways = Object.values(service.findResources('AWS::EC2::VPCEndpoint')).filter(
+    ({ Properties }) => Properties.VpcEndpointType === 'Gateway'
+  )
+  t.equal(gateways.length, 2)
+  const allowed = JSON.stringify(gateways.map(({ Properties }) => Properties.PolicyDocument.Statement))
+  t.match(allowed, /starport-layer-bucket/)
+  t.match(allowed, /table\/keystroke-users/)
+  t.notMatch(allowed, /"(Action|Resource)":"\*"/)
 })
 
 t.test('a task has no public address, and its subnets no way to the internet', async (t) => {
@@ -99,7 +135,7 @@ t.test('only the load balancer reaches a task, and only on the server’s port',
 
 t.test('a task reaches the AWS services it needs to start and log', async (t) => {
   const names = JSON.stringify(service.findResources('AWS::EC2::VPCEndpoint'))
-  for (const name of ['ecr.api', 'ecr.dkr', 'logs', 'secretsmanager', 's3']) {
+  for (const name of ['ecr.api', 'ecr.dkr', 'logs', 'secretsmanager', 's3', 'dynamodb']) {
     t.match(names, new RegExp(`\\.${name.replace('.', '\\.')}"`))
   }
 })

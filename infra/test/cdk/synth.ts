@@ -8,6 +8,8 @@ import { type Config, checkConfig } from '../../config.ts'
 export const DIGEST = `sha256:${'a'.repeat(64)}`
 export const BEFORE = `sha256:${'b'.repeat(64)}`
 export const API_KEYS_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:keystroke/api-keys-AbCdEf'
+export const ADMIN_KEYS_ARN =
+  'arn:aws:secretsmanager:eu-west-1:123456789012:secret:keystroke/admin-keys-AbCdEf'
 export const CERTIFICATE = {
   certificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/00000000-0000-0000-0000-000000000000',
   domainName: 'keys.example.com'
@@ -21,12 +23,21 @@ export function newApp(): App {
   return new App({ context })
 }
 
-/** Synthesize both stacks, as app.ts does. */
+/** Synthesize all stacks, as app.ts does. */
 export function synth(settings: Partial<Config> = {}) {
-  const { repository, service } = buildStacks(newApp(), {
+  const { repository, users, service } = buildStacks(newApp(), {
     config: checkConfig(settings),
     region: 'eu-west-1',
-    release: { imageDigest: DIGEST, previousImageDigest: BEFORE, apiKeysArn: API_KEYS_ARN }
+    release: {
+      imageDigest: DIGEST,
+      previousImageDigest: BEFORE,
+      apiKeysArn: API_KEYS_ARN,
+      adminKeysArn: ADMIN_KEYS_ARN
+    }
   })
-  return { repository: Template.fromStack(repository), service: Template.fromStack(service!) }
+  return {
+    repository: Template.fromStack(repository),
+    users: Template.fromStack(users),
+    service: Template.fromStack(service!)
+  }
 }

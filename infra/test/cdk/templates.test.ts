@@ -10,7 +10,7 @@ import t from 'tap'
 import { buildStacks } from '../../cdk/stack.ts'
 import { type Config, checkConfig } from '../../config.ts'
 import { CFN_LINT, CHECKOV } from './python.ts'
-import { API_KEYS_ARN, CERTIFICATE, DIGEST, newApp } from './synth.ts'
+import { ADMIN_KEYS_ARN, API_KEYS_ARN, CERTIFICATE, DIGEST, newApp } from './synth.ts'
 
 const CDK = join(import.meta.dirname, '..', '..', 'cdk')
 
@@ -24,7 +24,12 @@ function app(settings: Partial<Config>) {
   const stacks = buildStacks(app, {
     config: checkConfig(settings),
     region: 'eu-west-1',
-    release: { imageDigest: DIGEST, previousImageDigest: undefined, apiKeysArn: API_KEYS_ARN }
+    release: {
+      imageDigest: DIGEST,
+      previousImageDigest: undefined,
+      apiKeysArn: API_KEYS_ARN,
+      adminKeysArn: ADMIN_KEYS_ARN
+    }
   })
   return { app, ...stacks }
 }
@@ -50,7 +55,7 @@ for (const [name, settings] of VARIANTS) {
         await writeFile(join(folder, `${stackName}.json`), JSON.stringify(template, undefined, 1))
       }
       const templates = (await readdir(folder)).map((file) => join(folder, file))
-      t.equal(templates.length, 2)
+      t.equal(templates.length, 3)
       const lint = spawnSync(CFN_LINT, templates, { encoding: 'utf8' })
       t.equal(lint.status, 0, lint.stdout)
       const options = ['--framework', 'cloudformation', '--skip-download', '--compact', '--quiet']

@@ -17,7 +17,8 @@ import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import t, { type Test } from 'tap'
 import { missingBases, missingTools, withoutThese } from '../../../scripts/lib/containers.ts'
 import { ended, nodeTool, PYTHON, ROOT } from '../../../scripts/lib/processes.ts'
-import { folder, prepareFixtures } from '../../../server/test/fixtures.ts'
+import type { Typing } from '../../../server/src/schemas/typing.ts'
+import { folder, oracle, prepareFixtures, typing } from '../../../server/test/fixtures.ts'
 import { findEngine } from '../../deploy/image.ts'
 import { MOTO } from '../cdk/python.ts'
 import { deployedTemplate, imageDigestOf, type StandIns, startStandIns } from './stand-ins.ts'
@@ -108,15 +109,28 @@ const tags = async () => {
   const answer = await fetch(`http://${standIns.registry}/v2/keystroke/tags/list`)
   return ((await answer.json()) as { tags: string[] }).tags
 }
-const keys = async (): Promise<{ keys: string[]; sha256: string }> => {
-  const secret = await standIns.secrets.send(new GetSecretValueCommand({ SecretId: 'keystroke/api-keys' }))
+const keys = async (which = 'api-keys'): Promise<{ keys: string[]; sha256: string }> => {
+  const secret = await standIns.secrets.send(new GetSecretValueCommand({ SecretId: `keystroke/${which}` }))
   return JSON.parse(secret.SecretString!)
+}
+/** Ask about the user ada; with typings, enroll her. */
+const ada = async (Typings?: Typing[]): Promise<number> => {
+  const response = await fetch(`${standIns.url}/users/ada`, {
+    headers: {
+      'x-api-key': (await keys('admin-keys')).keys[0]!,
+      ...(Typings && { 'content-type': 'application/json' })
+    },
+    ...(Typings && { method: 'PUT', body: JSON.stringify({ Typings }) })
+  })
+  return response.status
 }
 
 await inTurn('a dry run on an empty account says what would be made, and makes nothing', async (t) => {
   const { code, output } = await command('deploy', ['--dry-run'])
   t.equal(code, 0)
   t.match(output, /would be made by the stack keystroke-repository/)
+  t.match(output, /would be made by the stack keystroke-users/)
+  t.match(output, /would be made in the secret keystroke\/admin-keys/)
   t.match(output, /would be built, pushed and scanned/)
   await t.rejects(template(), { message: /does not exist/ })
   t.same(standIns.pushes, { manifests: 0, blobs: 0 })
@@ -146,6 +160,17 @@ await inTurn(
   }
 )
 
+await inTurn('people are enrolled with the administrator’s key, and with no other', async (t) => {
+  const python = oracle('sample')
+  const typings = [0, 1, 2].map((row) => typing(python, row))
+  t.equal(await ada(typings), 201)
+  t.equal(await ada(), 200)
+  const answer = await fetch(`${standIns.url}/users/ada`, {
+    headers: { 'x-api-key': (await keys()).keys[0]! }
+  })
+  t.equal(answer.status, 403)
+})
+
 await inTurn('the second deployment pushes nothing and changes nothing', async (t) => {
   const before = { ...standIns.pushes }
   const { code, output } = await command('deploy')
@@ -163,6 +188,7 @@ await inTurn('models trained anew give a new digest, and the one before is remem
   second = imageDigestOf(await template())
   t.not(second, first)
   t.equal((await template()).Outputs.PreviousImageDigest?.Value, first)
+  t.equal(await ada(), 200, 'who was enrolled is there in the new task')
 })
 
 await inTurn('a rollback goes back to the digest before, and a second one forth again', async (t) => {
@@ -183,6 +209,10 @@ await inTurn('a rotated key is valid at once, and the one before it still is', a
     const answer = await fetch(`${standIns.url}/models`, { headers: { 'x-api-key': key } })
     t.equal(answer.status, 200)
   }
+  t.equal((await command('deploy', ['rotate-admin-key'])).code, 0)
+  t.equal((await keys('admin-keys')).keys.length, 2)
+  t.equal((await keys()).keys.length, 2, 'each kind is rotated on its own')
+  t.equal(await ada(), 200)
 })
 
 await inTurn('a vulnerability at the threshold stops the deployment before the stack', async (t) => {
@@ -232,13 +262,22 @@ await inTurn('all that is missing is said at once', async (t) => {
     t.match(output, line)
 })
 
-await inTurn('destroy does nothing unless the name is typed, and then leaves nothing', async (t) => {
+await inTurn('destroy does nothing unless the name is typed, and deletes nobody unasked', async (t) => {
   t.equal((await command('destroy', [], { input: 'yes\n' })).code, 1)
   t.equal(imageDigestOf(await template()), second)
   await standIns.emptyRepository()
-  t.equal((await command('destroy', [], { input: 'keystroke\n' })).code, 0)
+  const kept = await command('destroy', [], { input: 'keystroke\nyes\n' })
+  t.equal(kept.code, 0)
+  t.match(kept.output, /Enrolled users in the table keystroke-users: 1\./)
+  t.match(kept.output, /The table keystroke-users is left, and nothing else/)
   await t.rejects(template(), { message: /does not exist/ })
   await t.rejects(keys(), { name: 'ResourceNotFoundException' })
+  await t.rejects(keys('admin-keys'), { name: 'ResourceNotFoundException' })
+
+  const gone = await command('destroy', [], { input: 'keystroke\ndelete 1\n' })
+  t.equal(gone.code, 0)
+  t.match(gone.output, /Nothing is left/)
+  await t.rejects(deployedTemplate(standIns.cloudFormation, 'keystroke-users'), { message: /does not exist/ })
   t.match((await command('deploy', ['rollback'])).output, /There is no service keystroke/)
 })
 
@@ -256,6 +295,7 @@ await inTurn('interrupted in every step, it goes on where it was', async (t) => 
   t.equal((await tags()).length, 1)
   t.equal(imageDigestOf(await template()), second, 'the same files give the same image')
   t.equal((await keys()).keys.length, 1)
+  t.equal((await keys('admin-keys')).keys.length, 1)
 })
 
 /** Train on the first half of the sample's users: other models, made in seconds. */

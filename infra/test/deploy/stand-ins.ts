@@ -115,7 +115,7 @@ export async function startStandIns(moto: string): Promise<StandIns> {
     REGISTRY_AUTH_FILE: join(folder, 'auth.json')
   }
 
-  const task = new Task(cloudFormation, secrets, registry, { ...process.env, ...containers })
+  const task = new Task(cloudFormation, secrets, registry, { ...process.env, ...containers }, environment)
   const balancer = createServer((request, response) => void task.pass(request, response))
   const url = `http://127.0.0.1:${await listen(balancer)}`
 
@@ -195,17 +195,20 @@ class Task {
   readonly #secrets: SecretsManagerClient
   readonly #registry: string
   readonly #environment: NodeJS.ProcessEnv
+  readonly #aws: Record<string, string>
 
   constructor(
     cloudFormation: CloudFormationClient,
     secrets: SecretsManagerClient,
     registry: string,
-    environment: NodeJS.ProcessEnv
+    environment: NodeJS.ProcessEnv,
+    aws: Record<string, string>
   ) {
     this.#cloudFormation = cloudFormation
     this.#secrets = secrets
     this.#registry = registry
     this.#environment = environment
+    this.#aws = aws
   }
 
   async pass(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -232,11 +235,12 @@ class Task {
   async #settle(): Promise<void> {
     const template = await deployedTemplate(this.#cloudFormation)
     const { Environment, User } = containerOf(template)
-    const { SecretString = '' } = await this.#secrets.send(
-      new GetSecretValueCommand({ SecretId: 'keystroke/api-keys' })
-    )
+    const hashes = {
+      API_KEY_SHA256: await this.#hashes('keystroke/api-keys'),
+      ADMIN_KEY_SHA256: await this.#hashes('keystroke/admin-keys')
+    }
     const digest = imageDigestOf(template)
-    const form = `${digest} ${SecretString}`
+    const form = `${digest} ${Object.values(hashes)}`
     if (this.#running?.form === form) return
     await this.stop()
     const [port] = (await freePorts(1)) as [number]
@@ -244,7 +248,9 @@ class Task {
       ...Object.fromEntries(Environment.map(({ Name, Value }) => [Name, Value])),
       HOST: '127.0.0.1',
       PORT: String(port),
-      API_KEY_SHA256: (JSON.parse(SecretString) as { sha256: string }).sha256,
+      ...hashes,
+      // Where Fargate has the role of the task, and AWS its own address.
+      ...this.#aws,
       DRAIN_SECONDS: '1'
     }
     const run = spawnSync(
@@ -266,6 +272,11 @@ class Task {
         this.#running!.fault = `${error.message} It said: ${stdout}${stderr}`
       })
     }
+  }
+
+  async #hashes(secret: string): Promise<string> {
+    const { SecretString = '' } = await this.#secrets.send(new GetSecretValueCommand({ SecretId: secret }))
+    return (JSON.parse(SecretString) as { sha256: string }).sha256
   }
 
   async stop(): Promise<void> {
