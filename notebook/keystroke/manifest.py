@@ -28,7 +28,7 @@ from keystroke.graphs.typing import template_rows
 from keystroke.models.table import MODELS, Inputs, library, parameters
 from keystroke.models.typing_model import TypingModel
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 GOLDEN_ROWS = 5
 FILE = 'manifest.json'
 SCHEMA = Path(__file__).resolve().parents[2] / 'models' / 'manifest.schema.json'

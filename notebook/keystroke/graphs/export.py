@@ -13,6 +13,7 @@ from keystroke.graphs.svm import export_support_vectors
 from keystroke.graphs.typing import (
     export_enrollment,
     export_scores,
+    export_shortlist,
     export_templates,
     template_rows,
 )
@@ -41,7 +42,11 @@ def _export_typing_model(model: Any) -> Exported:
     return Exported(
         export_scores(model),
         template_rows(model.background_.cohort),
-        {'enroll': export_enrollment(model), 'templates': export_templates(model)},
+        {
+            'enroll': export_enrollment(model),
+            'shortlist': export_shortlist(model),
+            'templates': export_templates(model),
+        },
     )
 
 

@@ -1,9 +1,10 @@
 """Write the typing model as ONNX graphs of standard operators.
 
-Three of them: *enroll* makes a user's template of typings, *score* scores templates for typings,
-and *templates* has those of the users of the training. A template is two rows, ``plda`` and
+Four of them: *enroll* makes a user's template of typings, *score* scores templates for typings,
+*shortlist* finds the few of many users that are worth scoring, and *templates* has those of the
+users of the training. A template is two rows, ``plda`` and
 ``laplace``, of 2F + 1 numbers each, so that templates of many users are two matrices. The
-background is constants of the first two.
+background is constants of the first three.
 
 What is made of scores, alone or of several typings, is small enough to
 be written out where it is used: ``keystroke.models.decisions.probabilities`` and ``evidence``.
@@ -33,6 +34,12 @@ from keystroke.models.warp import LEVELS
 
 PLDA, LAPLACE, ENROLLED = 'plda', 'laplace', 'enrolled'
 """A template's two rows, and how many typings it is made of."""
+
+USERS = 'users'
+SHORTLIST = 200
+"""Users that are scored, of more. PLDA is one matrix product, and the distance, which takes most
+of a score's time, is for these alone. npm run bench:growth measures how often it costs somebody
+their rank."""
 
 node = helper.make_node
 
@@ -210,10 +217,7 @@ def export_scores(model: TypingModel) -> onnx.ModelProto:
         },
     )
     nodes += [
-        # PLDA's log-likelihood ratio: a quadratic form of the projected timings for each user.
-        node('Mul', ['z', 'z'], ['z_squared']),
-        node('Concat', ['z_squared', 'z', 'always_1'], ['quadratic'], axis=1),
-        node('Gemm', ['quadratic', PLDA], ['ratios'], transB=1, alpha=LIKELIHOOD_WEIGHT),
+        *_likelihood_ratios(),
         # The distance to each user.
         node('Split', [LAPLACE, 'parts'], ['location', 'weight', 'constant'], axis=1),
         node('Unsqueeze', ['l', 'users_axis'], ['l_by_user']),
@@ -234,6 +238,39 @@ def export_scores(model: TypingModel) -> onnx.ModelProto:
     return make_model('Score', nodes, initializers, [_times(model), *templates], answers(None))
 
 
+def export_shortlist(model: TypingModel) -> onnx.ModelProto:
+    """Write who is likeliest by PLDA: ``times`` [N, 2K], ``plda`` [C, 2F + 1] -> ``users`` [N, S].
+
+    ``users`` are rows of ``plda``, int64, in no order; S is ``SHORTLIST``, or C where that is less.
+    """
+    F = len(model.background_.plda.center)
+    nodes, initializers = _views(model, np.float32, with_beyond=False)
+    initializers += constants(np.int64, {'rows': [0], 'most_users': [SHORTLIST]})
+    nodes += [
+        *_likelihood_ratios(),
+        node('Shape', [PLDA], ['shape']),
+        node('Gather', ['shape', 'rows'], ['all_users']),
+        node('Min', ['all_users', 'most_users'], ['listed']),
+        node('TopK', ['ratios', 'listed'], ['largest', USERS], axis=1, sorted=0),
+    ]
+    return make_model(
+        'Shortlist',
+        nodes,
+        initializers,
+        [_times(model), tensor(PLDA, TensorProto.FLOAT, [None, 2 * F + 1])],
+        [tensor(USERS, TensorProto.INT64, [None, None])],
+    )
+
+
+def _likelihood_ratios() -> list[onnx.NodeProto]:
+    """Write PLDA's log-likelihood ratios: a quadratic form of ``z`` for each user."""
+    return [
+        node('Mul', ['z', 'z'], ['z_squared']),
+        node('Concat', ['z_squared', 'z', 'always_1'], ['quadratic'], axis=1),
+        node('Gemm', ['quadratic', PLDA], ['ratios'], transB=1, alpha=LIKELIHOOD_WEIGHT),
+    ]
+
+
 def _times(model: TypingModel) -> onnx.ValueInfoProto:
     columns = model.n_features_in_
     if columns % 2:
@@ -244,10 +281,10 @@ def _times(model: TypingModel) -> onnx.ValueInfoProto:
 def _views(
     model: TypingModel, kind: Any, *, with_beyond: bool
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Write what both graphs begin with: from ``times`` to PLDA's ``z`` and the distance's ``l``.
+    """Write what the graphs begin with: from ``times`` to PLDA's ``z`` and the distance's ``l``.
 
-    With what lies beyond the warp's outer knots: ``far``, the penalty, and ``always_1``, both
-    float32 [N, 1].
+    And to ``always_1`` [N, 1]; with what lies beyond the warp's outer knots also to ``far``, the
+    penalty, float32 [N, 1].
     """
     warp = model.background_.warp
     knots = warp.knots
@@ -267,11 +304,8 @@ def _views(
         most = np.vstack([most, [[np.inf]], [[np.inf]]])
     matrix, offset = _affine(model.background_)
     F = len(offset) // 2
-    outputs = [F, F]
-    if with_beyond:
-        matrix = np.column_stack([matrix, np.zeros(F)])
-        offset = np.append(offset, 1.0)
-        outputs.append(1)
+    matrix = np.column_stack([matrix, np.zeros(F)])
+    offset = np.append(offset, 1.0)
     initializers = [
         *constants(
             np.float64,
@@ -293,7 +327,7 @@ def _views(
                 'earlier': np.concatenate(earlier),
                 'positive_and_signed': [F - (K - 1), K - 1],
                 'steps_axis': [1],
-                'views': outputs,
+                'views': [F, F, 1],
             },
         ),
     ]
@@ -352,7 +386,7 @@ def _views(
         node(
             'Split',
             ['both_views', 'views'],
-            ['z', 'l', 'always_1'][: len(outputs)],
+            ['z', 'l', 'always_1'],
             axis=1,
         ),
     ]

@@ -14,9 +14,11 @@ from keystroke.graphs.parity import (
     perturb_times,
     predict,
 )
-from keystroke.graphs.typing import template_rows
+from keystroke.graphs.typing import SHORTLIST, template_rows
+from keystroke.models.background import split
+from keystroke.models.plda import likelihood_ratios
 from keystroke.models.table import model_inputs
-from keystroke.models.timings import Floats, as_times
+from keystroke.models.timings import Floats, as_times, log_timings
 from keystroke.models.typing_model import TypingModel
 
 
@@ -172,6 +174,35 @@ def test_users_enrolled_later_score_beside_those_of_the_training(named: Learned)
     found = predict(open_session(exported.graph), times, template_rows(templates))[1]
     assert found.shape == (len(times), 6)
     assert np.abs(found - model.score_templates(times, templates)).max() < 1e-3
+
+
+def test_the_shortlist_is_of_those_likeliest_by_plda(named: Learned) -> None:
+    model = fitted(named)
+    session = open_session(export('typing', model).parts['shortlist'])
+    times = as_times(named.typings.press, named.typings.release)
+    keys = named.typings.keys
+    user, press, release = generator.generate(SHORTLIST + 150, 2, keys, seed=1)
+    enrolled = as_times(press, release)
+    templates = np.array([model.enroll(enrolled[user == u]) for u in np.unique(user)])
+    found = session.run(['users'], {'times': times, 'plda': template_rows(templates)['plda']})[0]
+    assert found.shape == (len(times), SHORTLIST)
+    square, linear, offset, *_ = split(templates)
+    z = model.background_.plda.view(model.background_.warp(log_timings(times)))
+    ratios = likelihood_ratios(z, square, linear, offset)
+    for users, ratio in zip(found, ratios, strict=True):
+        assert len(set(users)) == SHORTLIST
+        left_out = np.setdiff1d(np.arange(len(templates)), users)
+        assert ratio[users].min() >= ratio[left_out].max() - 1e-4
+
+
+def test_of_few_users_the_shortlist_leaves_out_nobody(named: Learned) -> None:
+    exported = export('typing', fitted(named))
+    session = open_session(exported.parts['shortlist'])
+    times = as_times(named.typings.press, named.typings.release)
+    plda = exported.templates['plda']
+    (found,) = session.run(['users'], {'times': times, 'plda': plda})
+    for users in found:
+        assert sorted(users) == list(range(len(plda)))
 
 
 def test_perturbed_typings_are_ones_a_keyboard_may_send(named: Learned) -> None:

@@ -7,14 +7,18 @@ import type { Gallery } from './model.ts'
 export interface UserGallery extends Gallery {
   /** Typings that each class's template is made of. */
   enrolled: readonly number[]
-  /** How many classes are users still. */
+  /** The first classes are so many trained users, whom every score is compared with. */
+  trained: number
+  /** How many of the classes are users still. */
+  listed: number
+  /** How many users there are, with those whom a shortlist left out. */
   users: number
   /** The class of a user; undefined of one who is not a user, or no longer. */
   classOf(userID: UserID): number | undefined
 }
 
 /** What a class that is no longer a user scores: so little that its probability is 0. */
-const HIDDEN = -1e30
+const HIDDEN = Math.fround(-1e30)
 
 /**
  * Templates of all users in memory, as the matrices that are scored. Trained users come first and keep their rows
@@ -84,6 +88,8 @@ export class Templates {
     return {
       classes: this.#classes,
       enrolled: this.#enrolled,
+      trained: this.#trained,
+      listed: classOf.size,
       users: classOf.size,
       classOf: (userID) => classOf.get(userID),
       templates: { plda: tensor('plda'), laplace: tensor('laplace') }
@@ -110,5 +116,51 @@ export class Templates {
     this.#classOf = new Map(
       this.#classes.flatMap((userID, row) => (isUser[row] ? [[userID, row] as const] : []))
     )
+  }
+}
+
+/**
+ * Leave out users of a gallery.
+ *
+ * @param classes - who stays beside the trained users; may name some of them, and the same twice
+ */
+export function narrow(gallery: UserGallery, classes: Iterable<number>): UserGallery {
+  const { trained, users } = gallery
+  const others = [...new Set(classes)].filter((index) => index >= trained)
+  const count = trained + others.length
+  const tensor = (name: keyof Template) => {
+    const { data, dims } = gallery.templates[name]!
+    const columns = dims[1]!
+    const matrix = data as Float32Array
+    const rows = new Float32Array(count * columns)
+    rows.set(matrix.subarray(0, trained * columns))
+    for (const [i, index] of others.entries()) {
+      rows.set(matrix.subarray(index * columns, (index + 1) * columns), (trained + i) * columns)
+    }
+    return new Tensor(rows, [count, columns])
+  }
+  const plda = tensor('plda')
+  let listed = 0
+  for (let row = 1; row <= count; row++) {
+    if ((plda.data[row * plda.dims[1]! - 1] as number) !== HIDDEN) listed++
+  }
+  const pick = <T>(values: readonly T[]) => [
+    ...values.slice(0, trained),
+    ...others.map((index) => values[index]!)
+  ]
+  return {
+    classes: pick(gallery.classes),
+    enrolled: pick(gallery.enrolled),
+    trained,
+    listed,
+    users,
+    classOf(userID) {
+      const index = gallery.classOf(userID)
+      if (index === undefined || index < trained) return index
+      const place = others.indexOf(index)
+      // One who was replaced meanwhile has a row past those that were scored, as in the whole gallery.
+      return trained + (place < 0 ? others.length : place)
+    },
+    templates: { plda, laplace: tensor('laplace') }
   }
 }

@@ -6,11 +6,12 @@ import { Enrollment, TEMPLATE_ROWS } from './enrollment.ts'
 import { Templates, type UserGallery } from './gallery.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
 import { type Gallery, Model, openSession } from './model.ts'
+import { TypingModel } from './typing-model.ts'
 
 /** All that the service answers with, loaded once. */
 export interface Models {
   manifest: Manifest
-  byName: Record<ClassifierName, Model> & { typing: Model<UserGallery> }
+  byName: Record<ClassifierName, Model> & { typing: TypingModel }
   /** Of the typing model’s users, who may become more. */
   templates: Templates
   /** Makes templates. */
@@ -31,12 +32,10 @@ const MAX_TEMPLATE_DIFFERENCE = 1e-5
 export async function loadModels(folder: string): Promise<Models> {
   const manifest = await readManifest(folder)
   const templates = await loadTemplates(folder, manifest)
-  const users = templates.gallery()
-  const constant: Gallery = { classes: manifest.classes, templates: {} }
   const [enrollment, typing, ...classifiers] = await Promise.all([
     loadEnrollment(folder, manifest),
-    loadModel(folder, 'typing', manifest, users),
-    ...CLASSIFIER_NAMES.map((name) => loadModel(folder, name, manifest, constant))
+    loadTyping(folder, manifest, templates.gallery()),
+    ...CLASSIFIER_NAMES.map((name) => loadClassifier(folder, name, manifest))
   ])
   const byName = Object.fromEntries(CLASSIFIER_NAMES.map((name, i) => [name, classifiers[i]!]))
   return {
@@ -57,23 +56,41 @@ async function open(folder: string, entry: ModelFile): Promise<InferenceSession>
   })
 }
 
-async function loadModel<G extends Gallery>(
-  folder: string,
+async function loadClassifier(folder: string, name: ClassifierName, manifest: Manifest): Promise<Model> {
+  const gallery: Gallery = { classes: manifest.classes, templates: {} }
+  const session = await open(folder, manifest.models[name])
+  const model = new Model(session, 'features', gallery)
+  return proved(model, name, manifest, () => checkTensors(session, name, manifest))
+}
+
+async function loadTyping(folder: string, manifest: Manifest, gallery: UserGallery): Promise<TypingModel> {
+  const { typing } = manifest.models
+  const [session, shortlist] = await Promise.all([open(folder, typing), open(folder, typing.shortlist)])
+  return proved(new TypingModel(session, shortlist, gallery), 'typing', manifest, () => {
+    checkTensors(session, 'typing', manifest)
+    expectTensors(shortlist, typing.shortlist.file, [
+      timesTensor(manifest),
+      { name: 'plda', type: 'float32', shape: [null, templateColumns(manifest)] },
+      { name: 'users', type: 'int64', shape: [null, null] }
+    ])
+  })
+}
+
+/** @returns the model, once its tensors and golden rows are as the manifest says; otherwise it is closed */
+async function proved<M extends Model>(
+  model: M,
   name: ModelName,
   manifest: Manifest,
-  gallery: G
-): Promise<Model<G>> {
-  const entry = manifest.models[name]
-  const session = await open(folder, entry)
-  const model = new Model(session, entry.input, gallery)
+  check: () => void
+): Promise<M> {
   try {
-    checkTensors(session, name, manifest)
+    check()
     await selfTest(model, name, manifest)
+    return model
   } catch (error) {
     await model.close()
     throw error
   }
-  return model
 }
 
 /** Read the trained users' templates; their graph has no input. */

@@ -53,7 +53,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
  * @throws ModelsError if one is missing or not the file that the manifest names
  */
 export async function checkFiles(folder: string, { models }: Manifest): Promise<void> {
-  const files = [...Object.values(models), models.typing.enroll, models.typing.templates]
+  const { enroll, shortlist, templates } = models.typing
+  const files = [...Object.values(models), enroll, shortlist, templates]
   for (const entry of files) await readModelFile(folder, entry)
 }
 

@@ -13,10 +13,10 @@ process.env.ORT_DISABLE_TELEMETRY = '1'
  * 64, and 18 to 25 of 32. A worker thread would spare others this wait, for a copy of every answer and a
  * second event loop: beside a CSV of 100,000 rows `npm run bench` finds no need of it.
  */
-const MAX_ROWS_PER_RUN = 32
+export const MAX_ROWS_PER_RUN = 32
 
 /** Questions answered together; with this many, one more saves nothing, and the first have waited 1 ms. */
-const MAX_BATCH = 64
+export const MAX_BATCH = 64
 
 /** Numbers that rows of each kind are written as. */
 const NUMBERS = { features: Float32Array, times: Float64Array } as const
@@ -101,10 +101,11 @@ export class Model<G extends Gallery = Gallery> {
   }
 
   async #answer(questions: readonly Question[]): Promise<Answer<G>[][]> {
-    const answers = await this.run({
+    const together = {
       rows: questions.flatMap(({ rows }) => rows),
       wantsScores: questions.some(({ wantsScores }) => wantsScores)
-    })
+    }
+    const answers = await this.run(together, this.gallery)
     let first = 0
     return questions.map(({ rows: { length } }) => {
       first += length

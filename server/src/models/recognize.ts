@@ -6,12 +6,12 @@ import { quote } from '../text.ts'
 import { fromTyping } from '../typings/rows.ts'
 import type { UserGallery } from './gallery.ts'
 import type { Models } from './load.ts'
-import type { Model } from './model.ts'
 import { rank } from './rank.ts'
+import type { TypingModel } from './typing-model.ts'
 
 /** The typing model, and how its scores are read. */
 export interface Recognizer {
-  model: Model<UserGallery>
+  model: TypingModel
   /** Of one typing, two and so on; the last serves more typings as well. */
   decisions: readonly Decision[]
 }
@@ -39,7 +39,7 @@ export interface Verification {
  * Name who typed, from one or more typings of the same person.
  *
  * @param typings - each of as many keys as the model was trained on
- * @param top - candidates to give, best first
+ * @param top - candidates to give, best first; of very many users there are no more than the shortlist
  */
 export async function identify(
   recognizer: Recognizer,
@@ -47,8 +47,8 @@ export async function identify(
   top: number,
   isCancelled?: () => boolean
 ): Promise<Identification> {
-  const { scaled, gallery, thresholds } = await read(recognizer, typings, isCancelled)
-  const candidates = rank(scaled, Math.min(top, gallery.users))
+  const { scaled, gallery, thresholds } = await read(recognizer, { typings }, isCancelled)
+  const candidates = rank(scaled, Math.min(top, gallery.listed))
   const [best] = candidates
   if (best === undefined) throw new errors.NO_USERS()
   let sum = 0
@@ -73,7 +73,7 @@ export async function verify(
   userID: UserID,
   isCancelled?: () => boolean
 ): Promise<Verification> {
-  const { scaled, gallery, thresholds } = await read(recognizer, typings, isCancelled)
+  const { scaled, gallery, thresholds } = await read(recognizer, { typings, claimed: userID }, isCancelled)
   const claimed = gallery.classOf(userID)
   if (claimed === undefined) throw unknownUser('body.UserID', userID, gallery)
   // Replaced while the model ran: what it scored was the template before.
@@ -95,10 +95,14 @@ export function unknownUser(field: string, userID: UserID, { classOf }: Pick<Use
 /** Mean scores of the typings over the temperature, whose they are, and the thresholds for so many typings. */
 async function read(
   { model, decisions }: Recognizer,
-  typings: readonly Typing[],
+  { typings, claimed }: { typings: readonly Typing[]; claimed?: UserID },
   isCancelled?: () => boolean
 ) {
-  const question = { rows: typings.map(fromTyping), wantsScores: true }
+  const question = {
+    rows: typings.map(fromTyping),
+    wantsScores: true,
+    ...(claimed !== undefined && { claimed })
+  }
   const answers = await model.ask(question, isCancelled)
   const { temperature, thresholds } = decisions[Math.min(typings.length, decisions.length) - 1]!
   // Plain loops: with iterators and callbacks it took as long as the model.
@@ -119,7 +123,7 @@ export function thresholdFor(thresholds: readonly Threshold[], enrolled: number)
  * Weigh a user against everybody else: another user, or as likely a stranger, whose scaled score is 0;
  * `evidence` of `notebook/keystroke/models/decisions.py`. Classes that are no longer users score too little to count.
  *
- * @param users - how many of the classes are users
+ * @param users - how many users there are, scored or not
  */
 export function evidence(scaled: ArrayLike<number>, user: number, users: number): number {
   // The largest exponent is taken out, so that none overflows.

@@ -3,7 +3,7 @@ import { closed, UserIDSchema } from './common.ts'
 import { CLASSIFIER_NAMES, type ClassifierName } from './predict.ts'
 
 /** The manifest’s version that this server reads; the notebook’s `FORMAT_VERSION`. */
-export const FORMAT_VERSION = 4
+export const FORMAT_VERSION = 5
 
 /** What a model reads: the 8 features, float32, or all press and release times, float64. */
 const INPUTS = ['features', 'times'] as const
@@ -139,7 +139,7 @@ const GOLDEN = {
   )
 }
 
-/** How the typing model knows its users: what makes a template, and the templates of the trained users. */
+/** How the typing model knows its users: what makes a template, what finds the likeliest, and the trained users’. */
 const TEMPLATES = {
   enroll: Type.Object(
     {
@@ -155,6 +155,7 @@ const TEMPLATES = {
     },
     closed
   ),
+  shortlist: Type.Object(FILE, closed),
   templates: Type.Object(FILE, closed)
 }
 
@@ -221,7 +222,13 @@ export const ModelsReply = Type.Object(
     ...MANIFEST,
     models: models(
       Type.Object(MODEL),
-      Type.Object({ ...MODEL, ...DECISIONS, enroll: Type.Object(FILE), templates: Type.Object(FILE) })
+      Type.Object({
+        ...MODEL,
+        ...DECISIONS,
+        enroll: Type.Object(FILE),
+        shortlist: Type.Object(FILE),
+        templates: Type.Object(FILE)
+      })
     )
   },
   { title: 'Models', description: 'What is served' }
