@@ -1,5 +1,6 @@
 """How well users are recognized who were enrolled without any training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ class Enrolled:
     false_rejection_rate: float
 
 
-def enroll_untrained(sample: Sample, asked: int = 1) -> dict[int, Enrolled]:
+def enroll_untrained(sample: Sample, asked: Sequence[int]) -> dict[int, dict[int, Enrolled]]:
     """Train on one half of the users and enroll the other, then the other way round.
 
     All are enrolled with their first n typings, and asked about with the last quarter, so that
@@ -42,21 +43,26 @@ def enroll_untrained(sample: Sample, asked: int = 1) -> dict[int, Enrolled]:
     Parameters
     ----------
     sample : Sample
-    asked : int
-        Typings of one person whose mean score is read.
+    asked : sequence of int
+        Typings of one person whose mean score is read, for each answer.
 
     Returns
     -------
-    dict of int to Enrolled
-        By n, of ``ENROLLED``; in each, every user was enrolled once. Empty where there are fewer
-        than four users, or a user has fewer typings to be asked about.
+    dict of int to dict of int to Enrolled
+        By typings asked and by n, of ``ENROLLED``; in each, every user was enrolled once. The inner
+        one is empty where there are fewer than four users, or fewer typings to be asked about.
     """
     first, last = first_and_last(sample.y)
-    if sample.y.max() < 3 or np.bincount(sample.y[last]).min() < asked:
-        return {}
-    most = int(np.bincount(sample.y[first]).min())
+    if sample.y.max() < 3:
+        return {each: {} for each in asked}
+    most, left = (int(np.bincount(sample.y[rows]).min()) for rows in (first, last))
     models = [_train(sample, half) for half in (0, 1)]
-    return {n: _ask(sample, models, last, n, asked) for n in ENROLLED if n <= most}
+    return {
+        each: {
+            n: _ask(sample, models, last, n, each) for n in ENROLLED if n <= most and each <= left
+        }
+        for each in asked
+    }
 
 
 def _train(sample: Sample, half: int) -> TypingModel:
@@ -81,13 +87,10 @@ def _ask(
         rows = last[sample.y[last] % 2 != half]
         rows = rows[blocks(sample.y[rows], asked)]
         y = sample.y[rows[:, 0]]
-        scores = model.score_templates(times[rows.ravel()], templates)
-        scores = scores.reshape(*rows.shape, C).mean(axis=1)
-        decision = model.decision(asked)
-        scaled = scores / decision.temperature
+        scaled = model.scaled_scores(times[rows.ravel()], asked, templates)
         claims = evidence(scaled)
-        parts.append(Answers(y, scores, claims, scaled.argmax(axis=1), probabilities(scaled)))
-        match = decision.threshold(enrolled).match
+        parts.append(Answers(y, scaled, claims, scaled.argmax(axis=1), probabilities(scaled)))
+        match = model.decision(asked).threshold(enrolled).match
         genuine = np.arange(C) == y[:, None]
         refused.append(claims[genuine] <= match)
         # Who claims to be another is a stranger, and so not enrolled.

@@ -107,7 +107,7 @@ def evaluate(typings: Typings) -> tuple[dict[str, Any], dict[str, Figure]]:
     if users > 2:
         results['strangers'] = asdict(meet_strangers(sample))
         print_strangers(results['strangers'])
-    enrolled = enroll_untrained(sample)
+    enrolled = enroll_untrained(sample, [1])[1]
     if enrolled:
         results['enrolledWithoutTraining'] = {n: _rates_of(found) for n, found in enrolled.items()}
         print_enrolled(results['enrolledWithoutTraining'])

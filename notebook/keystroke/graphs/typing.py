@@ -1,8 +1,8 @@
 """Write the typing model as ONNX graphs of standard operators.
 
 Four of them: *enroll* makes a user's template of typings, *score* scores templates for typings,
-*shortlist* finds the few of many users that are worth scoring, and *templates* has those of the
-users of the training. A template is two rows, ``plda`` and
+*shortlist* scores the likeliest of many users alone, and *templates* has those of the users of the
+training. A template is two rows, ``plda`` and
 ``laplace``, of 2F + 1 numbers each, so that templates of many users are two matrices. The
 background is constants of the first three.
 
@@ -35,7 +35,7 @@ from keystroke.models.warp import LEVELS
 PLDA, LAPLACE, ENROLLED = 'plda', 'laplace', 'enrolled'
 """A template's two rows, and how many typings it is made of."""
 
-USERS = 'users'
+ALSO, USERS = 'also', 'users'
 SHORTLIST = 200
 """Users that are scored, of more. PLDA is one matrix product, and the distance, which takes most
 of a score's time, is for these alone. npm run bench:growth measures how often it costs somebody
@@ -205,61 +205,99 @@ def export_scores(model: TypingModel) -> onnx.ModelProto:
     background = model.background_
     F = len(background.plda.center)
     nodes, initializers = _views(model, np.float32, with_beyond=True)
-    initializers += constants(
-        np.int64,
-        {
-            'parts': [F, F, 1],
-            'users_axis': [1],
-            'timings_axis': [2],
-            'each': [-1],
-            'first': [0],
-            'cohort_end': [len(background.cohort)],
-        },
-    )
+    initializers += _scoring_constants(background)
     nodes += [
         *_likelihood_ratios(),
-        # The distance to each user.
-        node('Split', [LAPLACE, 'parts'], ['location', 'weight', 'constant'], axis=1),
-        node('Unsqueeze', ['l', 'users_axis'], ['l_by_user']),
-        node('Sub', ['l_by_user', 'location'], ['apart']),
-        node('Mul', ['apart', 'weight'], ['weighted']),
-        node('Abs', ['weighted'], ['deviations']),
-        node('ReduceSum', ['deviations', 'timings_axis'], ['spreads'], keepdims=0),
-        node('Reshape', ['constant', 'each'], ['constants']),
-        node('Add', ['spreads', 'constants'], ['distances']),
+        *_distances(LAPLACE, 'distances'),
         node('Slice', ['distances', 'first', 'cohort_end', 'users_axis'], ['cohort']),
-        node('ReduceMean', ['cohort'], ['cohort_distance'], axes=[1], keepdims=1),
-        node('Sub', ['cohort_distance', 'far'], ['common']),
-        node('Sub', ['ratios', 'distances'], ['own']),
-        node('Add', ['own', 'common'], [SCORES]),
+        *_scores('ratios'),
         node('ArgMax', [SCORES], [LABEL], axis=1, keepdims=0),
     ]
-    templates = [tensor(name, TensorProto.FLOAT, [None, 2 * F + 1]) for name in (PLDA, LAPLACE)]
-    return make_model('Score', nodes, initializers, [_times(model), *templates], answers(None))
+    inputs = [_times(model), *_templates(F)]
+    return make_model('Score', nodes, initializers, inputs, answers(None))
 
 
 def export_shortlist(model: TypingModel) -> onnx.ModelProto:
-    """Write who is likeliest by PLDA: ``times`` [N, 2K], ``plda`` [C, 2F + 1] -> ``users`` [N, S].
+    """Write how the likeliest of many users are scored.
 
-    ``users`` are rows of ``plda``, int64, in no order; S is ``SHORTLIST``, or C where that is less.
+    As *score*, but PLDA alone is computed for all users, and the distance for the ``SHORTLIST``
+    that are likeliest by it and for those in ``also``, int64 [N, A], rows of ``plda``. Which they
+    are is a third output, ``users`` int64 [N, S]: those of the shortlist in no order, then
+    ``also``; somebody may be in both. ``scores`` are [N, S], and ``label`` is a row of ``plda``.
     """
     F = len(model.background_.plda.center)
-    nodes, initializers = _views(model, np.float32, with_beyond=False)
-    initializers += constants(np.int64, {'rows': [0], 'most_users': [SHORTLIST]})
+    nodes, initializers = _views(model, np.float32, with_beyond=True)
+    initializers += _scoring_constants(model.background_)
+    initializers += constants(np.int64, {'most_users': [SHORTLIST], 'rows_axis': [0]})
     nodes += [
         *_likelihood_ratios(),
         node('Shape', [PLDA], ['shape']),
-        node('Gather', ['shape', 'rows'], ['all_users']),
+        node('Gather', ['shape', 'first'], ['all_users']),
         node('Min', ['all_users', 'most_users'], ['listed']),
-        node('TopK', ['ratios', 'listed'], ['largest', USERS], axis=1, sorted=0),
+        node('TopK', ['ratios', 'listed'], ['largest', 'likeliest'], axis=1, sorted=0),
+        node('Concat', ['likeliest', ALSO], [USERS], axis=1),
+        node('GatherElements', ['ratios', USERS], ['listed_ratios'], axis=1),
+        node('Gather', [LAPLACE, USERS], ['listed_rows'], axis=0),
+        *_distances('listed_rows', 'distances'),
+        node('Slice', [LAPLACE, 'first', 'cohort_end', 'rows_axis'], ['cohort_rows']),
+        *_distances('cohort_rows', 'cohort'),
+        *_scores('listed_ratios'),
+        node('ArgMax', [SCORES], ['best'], axis=1, keepdims=1),
+        node('GatherElements', [USERS, 'best'], ['best_user'], axis=1),
+        node('Squeeze', ['best_user', 'users_axis'], [LABEL]),
     ]
     return make_model(
         'Shortlist',
         nodes,
         initializers,
-        [_times(model), tensor(PLDA, TensorProto.FLOAT, [None, 2 * F + 1])],
-        [tensor(USERS, TensorProto.INT64, [None, None])],
+        [_times(model), *_templates(F), tensor(ALSO, TensorProto.INT64, [None, None])],
+        [*answers(None), tensor(USERS, TensorProto.INT64, [None, None])],
     )
+
+
+def _templates(F: int) -> list[onnx.ValueInfoProto]:
+    return [tensor(name, TensorProto.FLOAT, [None, 2 * F + 1]) for name in (PLDA, LAPLACE)]
+
+
+def _scoring_constants(background: Background) -> list[onnx.TensorProto]:
+    F = len(background.plda.center)
+    return constants(
+        np.int64,
+        {
+            'parts': [F, F, 1],
+            'users_axis': [1],
+            'timings_axis': [2],
+            'first': [0],
+            'cohort_end': [len(background.cohort)],
+        },
+    )
+
+
+def _distances(rows: str, to: str) -> list[onnx.NodeProto]:
+    """Write the distances [N, U] to rows of ``laplace``, [U, 2F + 1] or [N, U, 2F + 1]."""
+    location, weight, constant, each = (
+        f'{to}_{part}' for part in ('location', 'weight', 'constant', 'each')
+    )
+    return [
+        node('Split', [rows, 'parts'], [location, weight, constant], axis=-1),
+        node('Unsqueeze', ['l', 'users_axis'], [f'{each}_l']),
+        node('Sub', [f'{each}_l', location], [f'{each}_apart']),
+        node('Mul', [f'{each}_apart', weight], [f'{each}_weighted']),
+        node('Abs', [f'{each}_weighted'], [f'{each}_deviation']),
+        node('ReduceSum', [f'{each}_deviation', 'timings_axis'], [f'{each}_sum'], keepdims=1),
+        node('Add', [f'{each}_sum', constant], [f'{each}_column']),
+        node('Squeeze', [f'{each}_column', 'timings_axis'], [to]),
+    ]
+
+
+def _scores(ratios: str) -> list[onnx.NodeProto]:
+    """Write the scores of ``ratios`` and ``distances``, with the mean distance to the cohort."""
+    return [
+        node('ReduceMean', ['cohort'], ['cohort_distance'], axes=[1], keepdims=1),
+        node('Sub', ['cohort_distance', 'far'], ['common']),
+        node('Sub', [ratios, 'distances'], ['own']),
+        node('Add', ['own', 'common'], [SCORES]),
+    ]
 
 
 def _likelihood_ratios() -> list[onnx.NodeProto]:

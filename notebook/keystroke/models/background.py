@@ -5,7 +5,7 @@ user is enrolled without any training. It is 4F + 2 numbers: two for each of F t
 log-likelihood ratio and two in the distance, and one offset of each.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,7 +53,9 @@ class Background:
 
     def enroll(self, timings: Floats) -> Floats:
         """Make the template of each user, shape (..., 4F + 2), of n typings, shape (..., n, F)."""
-        return _enroll(self.warp, self.plda, self.laplace, timings)
+        warped = self.warp(timings)
+        plda = self.plda.enroll(self.plda.view(warped))
+        return np.concatenate([*plda, *self.laplace.enroll(self.laplace.view(warped))], axis=-1)
 
     def enroll_users(self, timings: Floats, y: Ints) -> Floats:
         """Make the template of each of C users, shape (C, 4F + 2), however many typings each has.
@@ -65,7 +67,14 @@ class Background:
         y : ndarray of int64, shape (N,)
             Class indices, each of 0..C-1 at least once.
         """
-        return _enroll_users(self.warp, self.plda, self.laplace, timings, y)
+        counts = np.bincount(y)
+        by_user = np.argsort(y, kind='stable')
+        first = np.cumsum(counts) - counts
+        templates = np.empty((len(counts), 4 * timings.shape[1] + 2))
+        for n in np.unique(counts):
+            users = np.flatnonzero(counts == n)
+            templates[users] = self.enroll(timings[by_user[first[users, None] + np.arange(n)]])
+        return templates
 
     def scores(self, timings: Floats, templates: Floats) -> Floats:
         """Score every template for every typing.
@@ -93,25 +102,6 @@ class Background:
         far = np.maximum(self.warp.beyond(timings) - self.far, 0)[:, None]
         scores: Floats = LIKELIHOOD_WEIGHT * ratios + cohort - apart - FAR_PENALTY * far
         return scores
-
-
-def _enroll(warp: Warp, plda: Plda, laplace: Laplace, timings: Floats) -> Floats:
-    warped = warp(timings)
-    return np.concatenate(
-        [*plda.enroll(plda.view(warped)), *laplace.enroll(laplace.view(warped))], axis=-1
-    )
-
-
-def _enroll_users(warp: Warp, plda: Plda, laplace: Laplace, timings: Floats, y: Ints) -> Floats:
-    counts = np.bincount(y)
-    by_user = np.argsort(y, kind='stable')
-    first = np.cumsum(counts) - counts
-    templates = np.empty((len(counts), 4 * timings.shape[1] + 2))
-    for n in np.unique(counts):
-        users = np.flatnonzero(counts == n)
-        rows = by_user[first[users, None] + np.arange(n)]
-        templates[users] = _enroll(warp, plda, laplace, timings[rows])
-    return templates
 
 
 def split(templates: Floats) -> tuple[Floats, ...]:
@@ -145,6 +135,12 @@ def fit_background(timings: Floats, y: Ints) -> Background:
     """
     warp = fit_warp(timings)
     warped = warp(timings)
-    plda, laplace = fit_plda(warped, y), fit_laplace(warped, y)
-    cohort = _enroll_users(warp, plda, laplace, timings, y)
-    return Background(warp, plda, laplace, FAR * (1 + FEW_USERS / len(cohort)), cohort)
+    C, F = y.max() + 1, timings.shape[1]
+    background = Background(
+        warp,
+        fit_plda(warped, y),
+        fit_laplace(warped, y),
+        FAR * (1 + FEW_USERS / C),
+        cohort=np.empty((0, 4 * F + 2)),
+    )
+    return replace(background, cohort=background.enroll_users(timings, y))

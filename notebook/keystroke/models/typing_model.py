@@ -123,21 +123,25 @@ class TypingModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self.score_templates(X, self.background_.cohort)
 
-    def scaled_scores(self, X: ArrayLike, asked: int = 1) -> Floats:
-        """Score every user for so many successive typings of one person, over the temperature.
+    def scaled_scores(
+        self, X: ArrayLike, asked: int = 1, templates: Floats | None = None
+    ) -> Floats:
+        """Score users for so many successive typings of one person, over the temperature.
 
         Parameters
         ----------
         X : array-like, shape (N, 2K)
         asked : int
             Divides N.
+        templates : ndarray, shape (C, 4F + 2), optional
+            Of these users, in place of those of the training.
 
         Returns
         -------
         ndarray, shape (N / asked, C)
             What ``probabilities`` and ``evidence`` read.
         """
-        scores = self.score_users(X)
+        scores = self.score_users(X) if templates is None else self.score_templates(X, templates)
         means = scores.reshape(-1, asked, scores.shape[1]).mean(axis=1)
         scaled: Floats = means / self.decision(asked).temperature
         return scaled

@@ -11,7 +11,7 @@ from keystroke.models.timings import as_times
 
 def test_every_user_is_enrolled_once_and_asked_about_with_the_same_later_typings() -> None:
     sample = generated(9, 12)
-    found = enroll_untrained(sample)
+    found = enroll_untrained(sample, [1])[1]
     assert list(found) == [1, 2, 3, 5, 8]
     for each in found.values():
         assert np.bincount(each.answers.y).tolist() == [3] * 9
@@ -19,7 +19,7 @@ def test_every_user_is_enrolled_once_and_asked_about_with_the_same_later_typings
 
 
 def test_more_typings_recognize_a_user_better() -> None:
-    found = enroll_untrained(generated(60, 12))
+    found = enroll_untrained(generated(60, 12), [1])[1]
     named = {n: summarize(each.answers)['rank1'] for n, each in found.items()}
     assert named[1] + 0.05 < named[8]
     rates = equal_error_rates(found)
@@ -30,7 +30,7 @@ def test_more_typings_recognize_a_user_better() -> None:
 
 def test_scores_are_those_of_a_model_of_the_other_half(sample: Learned) -> None:
     data = sample_of(sample.typings)
-    found = enroll_untrained(data)[5].answers
+    found = enroll_untrained(data, [1])[1][5].answers
     trained = data.at(np.flatnonzero(data.y % 2 == 0))
     model = fit_typing_model(type(data)(trained.press, trained.release, trained.y // 2))
     times = as_times(data.press, data.release)
@@ -46,11 +46,11 @@ def test_scores_are_those_of_a_model_of_the_other_half(sample: Learned) -> None:
 def test_nobody_is_left_to_ask_about_where_there_are_too_few(
     users: int, typings: int, asked: int
 ) -> None:
-    assert enroll_untrained(generated(users, typings), asked) == {}
+    assert enroll_untrained(generated(users, typings), [asked]) == {asked: {}}
 
 
 def test_about_one_strangers_claim_in_a_hundred_passes_whatever_a_user_is_enrolled_with(
     sample: Learned,
 ) -> None:
-    for each in enroll_untrained(sample_of(sample.typings)).values():
+    for each in enroll_untrained(sample_of(sample.typings), [1])[1].values():
         assert 0.003 < each.false_acceptance_rate < 0.02

@@ -1,10 +1,14 @@
+from typing import Any
+
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
-from conftest import Learned, generator
+from conftest import REAL, Learned, generator
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from keystroke.evaluation.cmu import is_benchmark, read_benchmark
 from keystroke.graphs.export import Exported, export
 from keystroke.graphs.parity import (
     ParityError,
@@ -54,6 +58,38 @@ def test_the_graph_scores_as_python_and_names_the_same_user_on_every_row(dataset
     assert result.label_differences == 0
     assert result.largest_score_difference is not None
     assert result.largest_score_difference < 1e-3
+
+
+def read_recording(name: str) -> tuple[Floats, NDArray[Any]]:
+    """Return times and users of a recording; skip the test where it is not."""
+    path = REAL.parent / name
+    if not path.exists():
+        pytest.skip(f'../shared/data/{name} is not here')
+    if is_benchmark(path):
+        benchmark = read_benchmark(path)
+        return benchmark.times, benchmark.y
+    rows = pd.read_csv(path)
+    # Of GREYC's two ways of typing the one with both hands.
+    rows = rows[rows['hands_class'] == 2]
+    return rows.filter(regex='^(press|release)-').to_numpy(np.float64), rows['user'].to_numpy()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'cmu_strong_password.csv',
+        'greyc_nislab_leonardo_dicaprio.csv',
+        'greyc_nislab_michael_schumacher.csv',
+        'greyc_nislab_red_hot_chilli_peppers.csv',
+        'greyc_nislab_the_rolling_stones.csv',
+    ],
+)
+def test_the_graph_names_the_same_user_as_python_in_other_recordings(name: str) -> None:
+    times, user = read_recording(name)
+    model = TypingModel().fit(times, np.unique(user, return_inverse=True)[1])
+    found, expected = ask(export('typing', model), times), model.score_users(times)
+    assert np.abs(found - expected).max() < 1e-3
+    assert np.array_equal(found.argmax(axis=1), expected.argmax(axis=1))
 
 
 @pytest.mark.parametrize(
@@ -176,33 +212,50 @@ def test_users_enrolled_later_score_beside_those_of_the_training(named: Learned)
     assert np.abs(found - model.score_templates(times, templates)).max() < 1e-3
 
 
-def test_the_shortlist_is_of_those_likeliest_by_plda(named: Learned) -> None:
+def many_templates(model: TypingModel, users: int, keys: int) -> Floats:
+    """Return templates of the trained users and of so many others."""
+    user, press, release = generator.generate(users, 2, keys, seed=1)
+    times = as_times(press, release)
+    others = [model.enroll(times[user == u]) for u in np.unique(user)]
+    return np.vstack([model.background_.cohort, others])
+
+
+def test_of_many_users_the_likeliest_by_plda_are_scored_as_of_all(named: Learned) -> None:
     model = fitted(named)
-    session = open_session(export('typing', model).parts['shortlist'])
     times = as_times(named.typings.press, named.typings.release)
-    keys = named.typings.keys
-    user, press, release = generator.generate(SHORTLIST + 150, 2, keys, seed=1)
-    enrolled = as_times(press, release)
-    templates = np.array([model.enroll(enrolled[user == u]) for u in np.unique(user)])
-    found = session.run(['users'], {'times': times, 'plda': template_rows(templates)['plda']})[0]
-    assert found.shape == (len(times), SHORTLIST)
+    templates = many_templates(model, SHORTLIST + 150, named.typings.keys)
+    also = np.tile([3, len(templates) - 1], (len(times), 1))
+    session = open_session(export('typing', model).parts['shortlist'])
+    label, scores, users = session.run(
+        ['label', 'scores', 'users'], {'times': times, 'also': also, **template_rows(templates)}
+    )
+    assert users.shape == scores.shape == (len(times), SHORTLIST + 2)
+    assert np.array_equal(users[:, SHORTLIST:], also)
+    everybodys = model.score_templates(times, templates)
+    assert np.abs(scores - np.take_along_axis(everybodys, users, axis=1)).max() < 1e-3
+    best = np.take_along_axis(users, scores.argmax(axis=1)[:, None], axis=1)
+    assert np.array_equal(label, best[:, 0])
+
     square, linear, offset, *_ = split(templates)
     z = model.background_.plda.view(model.background_.warp(log_timings(times)))
     ratios = likelihood_ratios(z, square, linear, offset)
-    for users, ratio in zip(found, ratios, strict=True):
-        assert len(set(users)) == SHORTLIST
-        left_out = np.setdiff1d(np.arange(len(templates)), users)
-        assert ratio[users].min() >= ratio[left_out].max() - 1e-4
+    for listed, ratio in zip(users[:, :SHORTLIST], ratios, strict=True):
+        assert len(set(listed)) == SHORTLIST
+        left_out = np.setdiff1d(np.arange(len(templates)), listed)
+        assert ratio[listed].min() >= ratio[left_out].max() - 1e-4
 
 
 def test_of_few_users_the_shortlist_leaves_out_nobody(named: Learned) -> None:
-    exported = export('typing', fitted(named))
-    session = open_session(exported.parts['shortlist'])
+    model = fitted(named)
+    exported = export('typing', model)
     times = as_times(named.typings.press, named.typings.release)
-    plda = exported.templates['plda']
-    (found,) = session.run(['users'], {'times': times, 'plda': plda})
-    for users in found:
-        assert sorted(users) == list(range(len(plda)))
+    also = np.empty((len(times), 0), dtype=np.int64)
+    label, users = open_session(exported.parts['shortlist']).run(
+        ['label', 'users'], {'times': times, 'also': also, **exported.templates}
+    )
+    C = len(model.background_.cohort)
+    assert np.array_equal(np.sort(users), np.tile(np.arange(C), (len(times), 1)))
+    assert np.array_equal(label, model.score_users(times).argmax(axis=1))
 
 
 def test_perturbed_typings_are_ones_a_keyboard_may_send(named: Learned) -> None:

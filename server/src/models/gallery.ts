@@ -7,8 +7,6 @@ import type { Gallery } from './model.ts'
 export interface UserGallery extends Gallery {
   /** Typings that each class's template is made of. */
   enrolled: readonly number[]
-  /** The first classes are so many trained users, whom every score is compared with. */
-  trained: number
   /** How many of the classes are users still. */
   listed: number
   /** How many users there are, with those whom a shortlist left out. */
@@ -88,7 +86,6 @@ export class Templates {
     return {
       classes: this.#classes,
       enrolled: this.#enrolled,
-      trained: this.#trained,
       listed: classOf.size,
       users: classOf.size,
       classOf: (userID) => classOf.get(userID),
@@ -120,47 +117,28 @@ export class Templates {
 }
 
 /**
- * Leave out users of a gallery.
+ * Leave out classes of a gallery.
  *
- * @param classes - who stays beside the trained users; may name some of them, and the same twice
+ * @param rows - the classes that stay, each once, in this order
  */
-export function narrow(gallery: UserGallery, classes: Iterable<number>): UserGallery {
-  const { trained, users } = gallery
-  const others = [...new Set(classes)].filter((index) => index >= trained)
-  const count = trained + others.length
-  const tensor = (name: keyof Template) => {
-    const { data, dims } = gallery.templates[name]!
-    const columns = dims[1]!
-    const matrix = data as Float32Array
-    const rows = new Float32Array(count * columns)
-    rows.set(matrix.subarray(0, trained * columns))
-    for (const [i, index] of others.entries()) {
-      rows.set(matrix.subarray(index * columns, (index + 1) * columns), (trained + i) * columns)
-    }
-    return new Tensor(rows, [count, columns])
-  }
-  const plda = tensor('plda')
-  let listed = 0
-  for (let row = 1; row <= count; row++) {
-    if ((plda.data[row * plda.dims[1]! - 1] as number) !== HIDDEN) listed++
-  }
-  const pick = <T>(values: readonly T[]) => [
-    ...values.slice(0, trained),
-    ...others.map((index) => values[index]!)
-  ]
+export function narrow(gallery: UserGallery, rows: readonly number[]): UserGallery {
+  const plda = gallery.templates.plda!
+  const columns = plda.dims[1]!
   return {
-    classes: pick(gallery.classes),
-    enrolled: pick(gallery.enrolled),
-    trained,
-    listed,
-    users,
+    classes: rows.map((row) => gallery.classes[row]!),
+    enrolled: rows.map((row) => gallery.enrolled[row]!),
+    listed: rows.reduce((count, row) => {
+      return count + Number(plda.data[(row + 1) * columns - 1] !== HIDDEN)
+    }, 0),
+    users: gallery.users,
     classOf(userID) {
       const index = gallery.classOf(userID)
-      if (index === undefined || index < trained) return index
-      const place = others.indexOf(index)
+      if (index === undefined) return undefined
+      const place = rows.indexOf(index)
       // One who was replaced meanwhile has a row past those that were scored, as in the whole gallery.
-      return trained + (place < 0 ? others.length : place)
+      return place < 0 ? rows.length : place
     },
-    templates: { plda, laplace: tensor('laplace') }
+    // None that could be scored: they are scored already.
+    templates: {}
   }
 }

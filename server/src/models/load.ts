@@ -70,7 +70,10 @@ async function loadTyping(folder: string, manifest: Manifest, gallery: UserGalle
     checkTensors(session, 'typing', manifest)
     expectTensors(shortlist, typing.shortlist.file, [
       timesTensor(manifest),
-      { name: 'plda', type: 'float32', shape: [null, templateColumns(manifest)] },
+      ...templateTensors(manifest),
+      { name: 'also', type: 'int64', shape: [null, null] },
+      { name: 'label', type: 'int64', shape: [null] },
+      { name: 'scores', type: 'float32', shape: [null, null] },
       { name: 'users', type: 'int64', shape: [null, null] }
     ])
   })
@@ -147,6 +150,9 @@ async function loadEnrollment(folder: string, manifest: Manifest): Promise<Enrol
 /** Two for each of the 4K - 3 log timings, and an offset. */
 const templateColumns = ({ dataset }: Manifest): number => 2 * (4 * dataset.keys - 3) + 1
 
+const templateTensors = (manifest: Manifest) =>
+  TEMPLATE_ROWS.map((name) => ({ name, type: 'float32', shape: [null, templateColumns(manifest)] }))
+
 const timesTensor = ({ dataset }: Manifest) => ({
   name: 'times',
   type: 'float64',
@@ -157,14 +163,7 @@ function checkTensors(session: InferenceSession, name: ModelName, manifest: Mani
   const entry = manifest.models[name]
   const inputs = {
     features: [{ name: 'features', type: 'float32', shape: [null, FEATURE_NAMES.length] }],
-    times: [
-      timesTensor(manifest),
-      ...TEMPLATE_ROWS.map((row) => ({
-        name: row,
-        type: 'float32',
-        shape: [null, templateColumns(manifest)]
-      }))
-    ]
+    times: [timesTensor(manifest), ...templateTensors(manifest)]
   }[entry.input]
   // A graph that is given templates scores as many users as there are of those.
   const users = entry.input === 'times' ? null : usersOf(session, 'scores', 1)
@@ -202,7 +201,8 @@ function describe(tensor: InferenceSession.ValueMetadata): object {
 
 async function selfTest(model: Model, name: ModelName, manifest: Manifest): Promise<void> {
   const { golden, file, parity } = manifest.models[name]
-  const answers = await model.run({ rows: golden.map(({ input }) => input), wantsScores: true })
+  const question = { rows: golden.map(({ input }) => input), wantsScores: true }
+  const answers = await model.run(question, model.gallery)
   for (const [row, { userID, score }] of golden.entries()) {
     const { UserID, scores } = answers[row]!
     if (UserID !== userID) {

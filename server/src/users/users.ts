@@ -115,11 +115,11 @@ export class Users {
   /** @throws USER_UNKNOWN, STORE */
   async get(userID: UserID): Promise<User> {
     const key = keyOf(userID)
-    const entry = await this.#attempt(() => this.#store.get(key))
-    if (entry) await this.#apply(entry)
-    const user = entry ? entry.user && this.#toUser(entry.user) : this.#trained.get(key)
-    if (user === undefined) throw this.#unknown(userID)
-    return entry?.user ? { ...user, ...(await this.#assess(entry.user)) } : user
+    const { entry, isUser } = await this.#read(key)
+    if (!isUser) throw this.#unknown(userID)
+    return entry?.user
+      ? { ...this.#toUser(entry.user), ...(await this.#assess(entry.user)) }
+      : this.#trained.get(key)!
   }
 
   /**
@@ -130,8 +130,8 @@ export class Users {
   async delete(userID: UserID): Promise<void> {
     const key = keyOf(userID)
     for (let tries = 0; tries < TRIES; tries++) {
-      const entry = await this.#attempt(() => this.#store.get(key))
-      if (entry ? entry.user === undefined : !this.#trained.has(key)) throw this.#unknown(userID)
+      const { entry, isUser } = await this.#read(key)
+      if (!isUser) throw this.#unknown(userID)
       const written = await this.#attempt(() => this.#store.put(key, entry?.revision ?? 0))
       if (written) return this.#apply(written)
     }
@@ -170,6 +170,13 @@ export class Users {
     }
   }
 
+  /** Read what is stored of a user, and take it over. */
+  async #read(key: string): Promise<{ entry: Entry | undefined; isUser: boolean }> {
+    const entry = await this.#attempt(() => this.#store.get(key))
+    if (entry) await this.#apply(entry)
+    return { entry, isUser: entry ? entry.user !== undefined : this.#trained.has(key) }
+  }
+
   #sort(): User[] {
     const users = [...this.#trained].flatMap(([key, user]) => (this.#known.has(key) ? [] : [user]))
     for (const { user } of this.#known.values()) if (user) users.push(user)
@@ -186,9 +193,7 @@ export class Users {
   ): Promise<{ user: User; isNew: boolean }> {
     const key = keyOf(userID)
     for (let tries = 0; tries < TRIES; tries++) {
-      const entry = await this.#attempt(() => this.#store.get(key))
-      if (entry) await this.#apply(entry)
-      const isUser = entry ? entry.user !== undefined : this.#trained.has(key)
+      const { entry, isUser } = await this.#read(key)
       const { typings, isNew } = await make(entry?.user, isUser)
       const now = new Date().toISOString()
       const stored = { UserID: userID, typings, createdAt: entry?.user?.createdAt ?? now, updatedAt: now }

@@ -103,25 +103,18 @@ t.test(
   }
 )
 
-t.test('a narrowed gallery has the trained users and the chosen others, with their rows', async (t) => {
+t.test('a narrowed gallery has the chosen classes, and knows how many users there are', async (t) => {
   const templates = three()
   for (let i = 4; i <= 20; i++) templates.set(i, template(i), i)
   templates.delete(2)
   templates.delete(9)
-  const gallery = templates.gallery()
-  const narrowed = narrow(gallery, [18, 2, 18, 11, 8])
-  t.same(narrowed.classes, [1, 2, 3, 19, 12, 9])
-  t.same(narrowed.enrolled, [8, 8, 7, 19, 12, 9])
-  t.same(narrowed.templates.plda!.dims, [6, 2])
-  t.same(
-    Array.from(narrowed.templates.laplace!.data as Float32Array),
-    [-1, 1, -2, 1, -3, 1, -19, 1, -12, 1, -9, 1]
-  )
+  const narrowed = narrow(templates.gallery(), [18, 1, 11, 8])
+  t.same(narrowed.classes, [19, 2, 12, 9])
+  t.same(narrowed.enrolled, [19, 8, 12, 9])
   t.equal(narrowed.users, 18, 'of the whole gallery')
-  t.equal(narrowed.listed, 4, 'two of them are users no longer')
-  t.equal(narrowed.classOf(3), 2)
-  t.equal(narrowed.classOf(12), 4)
+  t.equal(narrowed.listed, 2, 'two of the four are users no longer')
+  t.equal(narrowed.classOf(12), 2)
   t.equal(narrowed.classOf(2), undefined)
   t.equal(narrowed.classOf(99), undefined)
-  t.equal(narrowed.classOf(5), 6, 'past the end: a user who is not in it')
+  t.equal(narrowed.classOf(5), 4, 'past the end: a user who is not in it')
 })

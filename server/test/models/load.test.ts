@@ -42,7 +42,7 @@ t.test('a manifest of another version is refused', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
   manifest.formatVersion = 1
   await save()
-  await t.rejects(loadModels(dir), refused(/has format version 1; expected 4\. Run npm run train/))
+  await t.rejects(loadModels(dir), refused(/has format version 1; expected 5\. Run npm run train/))
 })
 
 t.test('a manifest that lacks a field, or has one too many, is refused by its place', async (t) => {
