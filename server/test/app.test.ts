@@ -93,6 +93,8 @@ t.test('a method that a path does not take is 405, and names those that it takes
     ['TRACE', '/verify', 'POST'],
     ['PROPFIND', '/predict', 'POST'],
     ['POST', '/models', 'GET, HEAD'],
+    ['PATCH', '/users/ada', 'DELETE, GET, HEAD, PUT'],
+    ['GET', '/users/ada/typings', 'POST'],
     ['PUT', '/health/live', 'GET, HEAD'],
     ['POST', '/', 'GET, HEAD'],
     ['POST', '/docs/static/index.css', 'GET, HEAD']

@@ -14,7 +14,17 @@ export function collectMethods(app: FastifyInstance): (path: string) => string[]
   })
   return (path) =>
     [...methods]
-      .filter(([url]) => url === path || (url.endsWith('*') && path.startsWith(url.slice(0, -1))))
+      .filter(([url]) => isPathOf(url, path))
       .flatMap(([, known]) => [...known])
       .sort()
+}
+
+/** Whether a path is one of a route: `:name` is any part between two slashes, and `*` at the end anything. */
+function isPathOf(url: string, path: string): boolean {
+  if (url.endsWith('*')) return path.startsWith(url.slice(0, -1))
+  const [wanted, found] = [url.split('/'), path.split('/')]
+  return (
+    wanted.length === found.length &&
+    wanted.every((part, i) => (part.startsWith(':') ? found[i] !== '' : part === found[i]))
+  )
 }
