@@ -15,41 +15,51 @@ interface Secret {
   readonly hash: Buffer
 }
 
+interface Secrets {
+  readonly password: Secret
+  readonly recovery: Secret
+}
+
 const hashOf = promisify<string, Buffer, number, Buffer>(scrypt)
+
+/** Nobody's. */
+const NONE = { salt: randomBytes(16), hash: randomBytes(32) }
 
 /** Names, passwords and recovery codes, in memory: a real site has a database for them. */
 export class Accounts {
-  readonly #byName = new Map<string, { account: Account; password: Secret; recovery: Secret }>()
+  readonly #byID = new Map<string, Account & Secrets>()
 
   /** @returns the account and its recovery code, which is kept as a hash; undefined if the name is taken */
   async create(name: string, password: string): Promise<{ account: Account; code: string } | undefined> {
     const code = randomBytes(9).toString('base64url')
     const secrets = { password: await keep(password), recovery: await keep(code) }
-    if (this.#byName.has(name)) return undefined
-    const account = { id: randomUUID(), name, isEnrolled: false }
-    this.#byName.set(name, { account, ...secrets })
+    if (this.#named(name)) return undefined
+    const account = { id: randomUUID(), name, isEnrolled: false, ...secrets }
+    this.#byID.set(account.id, account)
     return { account, code }
   }
 
   /** @returns the account, or undefined if name or password are wrong */
   async logIn(name: string, password: string): Promise<Account | undefined> {
-    const found = this.#byName.get(name)
+    const found = this.#named(name)
     // As slow for a name that nobody has: the time must not say which names there are.
-    const isRight = await isSame(password, found?.password ?? (await keep('')))
-    return isRight ? found?.account : undefined
+    return (await isSame(password, found?.password ?? NONE)) ? found : undefined
   }
 
-  get(name: string): Account | undefined {
-    return this.#byName.get(name)?.account
+  get(id: string): Account | undefined {
+    return this.#byID.get(id)
   }
 
-  async isRecovery({ name }: Account, code: string): Promise<boolean> {
-    const found = this.#byName.get(name)
-    return found !== undefined && (await isSame(code, found.recovery))
+  async isRecovery({ id }: Account, code: string): Promise<boolean> {
+    return isSame(code, this.#byID.get(id)?.recovery ?? NONE)
   }
 
-  delete({ name }: Account): void {
-    this.#byName.delete(name)
+  delete({ id }: Account): void {
+    this.#byID.delete(id)
+  }
+
+  #named(name: string) {
+    return [...this.#byID.values()].find((account) => account.name === name)
   }
 }
 

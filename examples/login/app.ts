@@ -16,9 +16,9 @@ const TRIES = 3
 declare module 'fastify' {
   interface Session {
     /** Who is logged in. */
-    name?: string
-    /** Whose password was right, and what they typed since. */
-    pending?: { name: string; typings: Typing[] }
+    accountID?: string
+    /** Whether the password was right and the typing is to come. */
+    isPending?: true
   }
 }
 
@@ -35,7 +35,7 @@ const TypingBody = Type.Object(
   { Press: Type.Array(Type.Number()), Release: Type.Array(Type.Number()) },
   closed
 )
-const Typings = Type.Object({ typings: Type.Array(TypingBody, { minItems: 3, maxItems: 15 }) }, closed)
+const Typings = Type.Object({ typings: Type.Array(TypingBody, { minItems: 3, maxItems: 50 }) }, closed)
 const OneTyping = Type.Object({ typing: TypingBody }, closed)
 const Code = Type.Object({ code: Type.String({ maxLength: 50 }) }, closed)
 
@@ -45,6 +45,8 @@ export async function buildLogin(
   logger: FastifyServerOptions['logger'] = false
 ): Promise<FastifyInstance> {
   const accounts = new Accounts()
+  /** By session: whose password was right, and what they typed since. */
+  const pending = new Map<string, { accountID: string; typings: Typing[] }>()
   const string = await recognition.string()
   const recorder = await recognition.recorder()
   const app = Fastify({ logger }).withTypeProvider<TypeBoxTypeProvider>()
@@ -59,12 +61,13 @@ export async function buildLogin(
   app.get('/recorder.js', (_, reply) => reply.type('text/javascript').send(recorder))
 
   const loggedIn = ({ session }: FastifyRequest): Account | undefined =>
-    session.name === undefined ? undefined : accounts.get(session.name)
+    session.accountID === undefined ? undefined : accounts.get(session.accountID)
 
   /** A new session, so that nobody goes on in one that they knew before. */
-  const logIn = async (request: FastifyRequest, { name }: Account) => {
+  const logIn = async (request: FastifyRequest, { id, name }: Account) => {
+    pending.delete(request.session.sessionId)
     await request.session.regenerate()
-    request.session.name = name
+    request.session.accountID = id
     return { state: 'in', name }
   }
 
@@ -91,27 +94,29 @@ export async function buildLogin(
     const account = loggedIn(request)
     if (account === undefined) return reply.code(401).send({ state: 'out', message: 'Log in first.' })
     const advice = await recognition.enroll(account.id, request.body.typings)
-    if (advice !== 'enough') return { state: 'enroll', advice }
-    account.isEnrolled = true
-    return { state: 'in', name: account.name }
+    // The service has them whatever it says of them; until they are enough the recovery code decides.
+    account.isEnrolled = advice === 'enough'
+    return account.isEnrolled ? { state: 'in', name: account.name } : { state: 'enroll', advice }
   })
 
   app.post('/log-in', { schema: { body: Credentials } }, async (request, reply) => {
     const account = await accounts.logIn(request.body.name, request.body.password)
     if (account === undefined) return reply.code(401).send({ message: 'Name or password are wrong.' })
     await request.session.regenerate()
-    request.session.pending = { name: account.name, typings: [] }
+    request.session.isPending = true
+    pending.set(request.session.sessionId, { accountID: account.id, typings: [] })
     return { state: account.isEnrolled ? 'type' : 'code' }
   })
 
   app.post('/typing', { schema: { body: OneTyping } }, async (request, reply) => {
-    const { pending } = request.session
-    const account = pending && accounts.get(pending.name)
+    const attempt = pending.get(request.session.sessionId)
+    const account = attempt && accounts.get(attempt.accountID)
     if (account === undefined)
       return reply.code(401).send({ state: 'out', message: 'The password comes first.' })
-    if (!account.isEnrolled || pending!.typings.length >= TRIES) return { state: 'code' }
-    const typings = [...pending!.typings, request.body.typing]
-    request.session.pending = { name: account.name, typings }
+    if (!account.isEnrolled || attempt!.typings.length >= TRIES) return { state: 'code' }
+    // Before anything is waited for: requests at the same time count one by one.
+    attempt!.typings.push(request.body.typing)
+    const typings = [...attempt!.typings]
     try {
       // Who they say they are was settled by the password and is in the session; the browser does not say it again.
       if (await recognition.isMatch(account.id, typings)) return await logIn(request, account)
@@ -125,12 +130,13 @@ export async function buildLogin(
   })
 
   app.post('/code', { schema: { body: Code } }, async (request, reply) => {
-    const { pending } = request.session
-    const account = pending && accounts.get(pending.name)
+    const attempt = pending.get(request.session.sessionId)
+    const account = attempt && accounts.get(attempt.accountID)
     if (account === undefined)
       return reply.code(401).send({ state: 'out', message: 'The password comes first.' })
-    if (await accounts.isRecovery(account, request.body.code)) return logIn(request, account)
     // One guess for each time that the password was right.
+    pending.delete(request.session.sessionId)
+    if (await accounts.isRecovery(account, request.body.code)) return logIn(request, account)
     await request.session.destroy()
     return reply.code(401).send({ state: 'out', message: 'That is not the code. Please log in again.' })
   })

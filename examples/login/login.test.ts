@@ -158,6 +158,10 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     const late = await post('/typing', { typing: mine(5) }, cookie)
     t.same(late.response.json(), { state: 'code' })
     t.equal(asked().length, 3, 'after three, not even her own is looked at')
+
+    const again = await post('/log-in', { name: 'Ada', password: PASSWORD })
+    await Promise.all([4, 5, 6, 7, 8].map((row) => post('/typing', { typing: anothers(row) }, again.cookie)))
+    t.equal(asked().length, 3, 'nor more than three that come at once')
   })
 
   await t.test('where the service refuses, or is away, people come in by the code', async (t) => {
@@ -191,5 +195,19 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     t.same(await users(service), [])
     await submit(typist, 'Log in', 'Ada')
     await says(typist, 'Name or password are wrong.')
+  })
+
+  await t.test('a session of a deleted account is not one of somebody of the same name', async (t) => {
+    const [one, other] = [await open(t), await open(t)]
+    await signUp(one, 'Eve')
+    for (const typist of [one, other]) {
+      await logIn(typist, 'Eve', mine(5))
+      await says(typist, 'Welcome, Eve.')
+    }
+    await one.page.getByRole('button', { name: 'Delete my account' }).click()
+    await one.page.locator('[name=name]').waitFor()
+    await signUp(one, 'Eve')
+    await other.page.reload()
+    await other.page.locator('[name=name]').waitFor()
   })
 })

@@ -54,7 +54,7 @@ async function deploy(): Promise<void> {
   const { engine, ...deployment } = await steps.step('Check tools, credentials and models', (say) =>
     check(say, { builds: true })
   )
-  const { config, region, ecr, secrets, cloudFormation } = deployment
+  const { config, region, ecr, secrets } = deployment
   const repository = repositoryName(config)
 
   const address = await steps.step('Repository, and the table of users', async (say) => {
@@ -70,8 +70,8 @@ async function deploy(): Promise<void> {
       )
     }
     say(found)
-    const users = usersStackName(config)
-    if ((await stackOutputs(cloudFormation, users)) === undefined) await deployStack(users, region)
+    // Each time: of a stack that could not be made, CloudFormation keeps the name.
+    await deployStack(usersStackName(config), region)
     say(`table ${usersTableName(config)}`)
     return process.env.KEYSTROKE_REGISTRY ? found.replace(/^[^/]+/, process.env.KEYSTROKE_REGISTRY) : found
   })
@@ -126,8 +126,9 @@ async function rollback(): Promise<void> {
   )
   const { config, ecr } = deployment
   const running = await stackOutputs(deployment.cloudFormation, config.name)
+  if (running?.ImageDigest === undefined) throw nothingRuns(config)
   const keys = await findAllKeys(deployment)
-  if (running?.ImageDigest === undefined || keys === undefined) throw nothingRuns(config)
+  if (keys === undefined) throw keysAreMissing(config)
   const before = running.PreviousImageDigest
   if (before === undefined) {
     throw new DeployError('Nothing ran before this image.', 'npm run deploy makes and deploys a new one.')
@@ -153,8 +154,9 @@ async function rotate(which: keyof AllKeys): Promise<void> {
   )
   const { config, ecs, secrets } = deployment
   const running = await stackOutputs(deployment.cloudFormation, config.name)
+  if (running?.ServiceName === undefined) throw nothingRuns(config)
   const found = await findAllKeys(deployment)
-  if (running?.ServiceName === undefined || found === undefined) throw nothingRuns(config)
+  if (found === undefined) throw keysAreMissing(config)
 
   const keys = await steps.step('A new key, beside the last one', async () => ({
     ...found,
@@ -228,6 +230,13 @@ async function dryRun(): Promise<void> {
     await diffStack(config.name, region, { imageDigest, previousImageDigest, ...arnsOf(keys) })
   })
   console.log('\nNothing was changed; npm run deploy does it.')
+}
+
+function keysAreMissing(config: Config): DeployError {
+  return new DeployError(
+    `The secret ${apiKeysName(config)} or ${adminKeysName(config)} does not exist.`,
+    'npm run deploy makes what is missing; then run this command again.'
+  )
 }
 
 function nothingRuns({ name }: Config): DeployError {

@@ -16,7 +16,7 @@ import { whoAmI } from './account.ts'
 import { deleteKeys, findKeys } from './keys.ts'
 import { destroyStack, stackOutputs } from './stacks.ts'
 import { command, DeployError, Steps } from './steps.ts'
-import { countUsers, unprotect } from './users.ts'
+import { countUsers, protect, stopBackups } from './users.ts'
 
 await command(async () => {
   const config = await loadConfig()
@@ -28,7 +28,8 @@ await command(async () => {
 
   const dynamo = new DynamoDBClient({ region })
   const table = usersTableName(config)
-  const people = await countUsers(dynamo, table)
+  const users = await stackOutputs(cloudFormation, usersStackName(config))
+  const people = users && ((await countUsers(dynamo, table)) ?? 0)
 
   console.log(`This removes from account ${account}, region ${region}, and cannot be undone:
   - the service ${config.name}, its network, load balancer, alarms and logs${service ? '' : ' (not there)'}
@@ -87,19 +88,24 @@ await command(async () => {
   })
   const isKept = await steps.step('Enrolled users', async (say) => {
     // Who was enrolled since the question was not asked about.
-    const isAsKnown = isGone && (await countUsers(dynamo, table)) === people
-    if (people === undefined) say('not there')
+    const found = await countUsers(dynamo, table)
+    const isAsKnown = isGone && (found ?? 0) === people
+    if (users === undefined) say('not there')
     else if (!isAsKnown) say(`kept, in the table ${table}: npm run deploy finds them again`)
     else {
-      await unprotect(dynamo, table)
+      if (found !== undefined) {
+        await stopBackups(dynamo, table)
+        await protect(dynamo, table, false)
+      }
       if (!(await destroyStack(usersStackName(config), region))) {
+        if (found !== undefined) await protect(dynamo, table, true)
         throw new DeployError(
           `The stack ${usersStackName(config)} could not be removed; the lines above say why.`,
           'Fix the cause and run npm run destroy again.'
         )
       }
     }
-    return people !== undefined && !isAsKnown
+    return users !== undefined && !isAsKnown
   })
   console.log(isKept ? `\nThe table ${table} is left, and nothing else.` : '\nNothing is left.')
 })

@@ -2,7 +2,9 @@ import {
   type DynamoDBClient,
   paginateQuery,
   ResourceNotFoundException,
-  UpdateTableCommand
+  UpdateContinuousBackupsCommand,
+  UpdateTableCommand,
+  waitUntilTableExists
 } from '@aws-sdk/client-dynamodb'
 
 /** @returns how many people are enrolled, or undefined if there is no table */
@@ -30,7 +32,22 @@ export async function countUsers(dynamo: DynamoDBClient, table: string): Promise
   return users
 }
 
-/** Let the table be deleted, which its stack forbids. */
-export async function unprotect(dynamo: DynamoDBClient, table: string): Promise<void> {
-  await dynamo.send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: false }))
+/** A change of a table takes seconds; past this something is wrong, s. */
+const ACTIVE_WITHIN = 300
+
+/** Protect the table from deletion, or let it be deleted. */
+export async function protect(dynamo: DynamoDBClient, table: string, isProtected: boolean): Promise<void> {
+  await dynamo.send(new UpdateTableCommand({ TableName: table, DeletionProtectionEnabled: isProtected }))
+  // While it is changed it cannot be deleted.
+  await waitUntilTableExists({ client: dynamo, maxWaitTime: ACTIVE_WITHIN }, { TableName: table })
+}
+
+/** Stop point-in-time recovery: of a table that has it, DynamoDB keeps a backup for 35 days after the deletion. */
+export async function stopBackups(dynamo: DynamoDBClient, table: string): Promise<void> {
+  await dynamo.send(
+    new UpdateContinuousBackupsCommand({
+      TableName: table,
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: false }
+    })
+  )
 }

@@ -222,8 +222,8 @@ def export_shortlist(model: TypingModel) -> onnx.ModelProto:
 
     As *score*, but PLDA alone is computed for all users, and the distance for the ``SHORTLIST``
     that are likeliest by it and for those in ``also``, int64 [N, A], rows of ``plda``. Which they
-    are is a third output, ``users`` int64 [N, S]: those of the shortlist in no order, then
-    ``also``; somebody may be in both. ``scores`` are [N, S], and ``label`` is a row of ``plda``.
+    are is an output in place of ``label``: ``users`` int64 [N, S], those of the shortlist in no
+    order, then ``also``; somebody may be in both. ``scores`` are [N, S].
     """
     F = len(model.background_.plda.center)
     nodes, initializers = _views(model, np.float32, with_beyond=True)
@@ -242,16 +242,16 @@ def export_shortlist(model: TypingModel) -> onnx.ModelProto:
         node('Slice', [LAPLACE, 'first', 'cohort_end', 'rows_axis'], ['cohort_rows']),
         *_distances('cohort_rows', 'cohort'),
         *_scores('listed_ratios'),
-        node('ArgMax', [SCORES], ['best'], axis=1, keepdims=1),
-        node('GatherElements', [USERS, 'best'], ['best_user'], axis=1),
-        node('Squeeze', ['best_user', 'users_axis'], [LABEL]),
     ]
     return make_model(
         'Shortlist',
         nodes,
         initializers,
         [_times(model), *_templates(F), tensor(ALSO, TensorProto.INT64, [None, None])],
-        [*answers(None), tensor(USERS, TensorProto.INT64, [None, None])],
+        [
+            tensor(SCORES, TensorProto.FLOAT, [None, None]),
+            tensor(USERS, TensorProto.INT64, [None, None]),
+        ],
     )
 
 

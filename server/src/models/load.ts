@@ -5,7 +5,7 @@ import { CLASSIFIER_NAMES, type ClassifierName } from '../schemas/predict.ts'
 import { Enrollment, TEMPLATE_ROWS } from './enrollment.ts'
 import { Templates, type UserGallery } from './gallery.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
-import { type Gallery, Model, openSession } from './model.ts'
+import { type Answer, Model, openSession } from './model.ts'
 import { TypingModel } from './typing-model.ts'
 
 /** All that the service answers with, loaded once. */
@@ -57,38 +57,38 @@ async function open(folder: string, entry: ModelFile): Promise<InferenceSession>
 }
 
 async function loadClassifier(folder: string, name: ClassifierName, manifest: Manifest): Promise<Model> {
-  const gallery: Gallery = { classes: manifest.classes, templates: {} }
-  const session = await open(folder, manifest.models[name])
-  const model = new Model(session, 'features', gallery)
-  return proved(model, name, manifest, () => checkTensors(session, name, manifest))
+  const entry = manifest.models[name]
+  const session = await open(folder, entry)
+  const model = new Model(session, 'features', { classes: manifest.classes, templates: {} })
+  return proved(model, async () => {
+    checkTensors(session, name, manifest)
+    checkAnswers(entry, entry.file, await model.run(goldenQuestion(entry), model.gallery))
+  })
 }
 
 async function loadTyping(folder: string, manifest: Manifest, gallery: UserGallery): Promise<TypingModel> {
   const { typing } = manifest.models
   const [session, shortlist] = await Promise.all([open(folder, typing), open(folder, typing.shortlist)])
-  return proved(new TypingModel(session, shortlist, gallery), 'typing', manifest, () => {
+  const model = new TypingModel(session, shortlist, gallery)
+  return proved(model, async () => {
     checkTensors(session, 'typing', manifest)
     expectTensors(shortlist, typing.shortlist.file, [
       timesTensor(manifest),
       ...templateTensors(manifest),
       { name: 'also', type: 'int64', shape: [null, null] },
-      { name: 'label', type: 'int64', shape: [null] },
       { name: 'scores', type: 'float32', shape: [null, null] },
       { name: 'users', type: 'int64', shape: [null, null] }
     ])
+    const question = goldenQuestion(typing)
+    checkAnswers(typing, typing.file, await model.run(question, gallery))
+    checkAnswers(typing, typing.shortlist.file, await model.runShortlisted(question))
   })
 }
 
-/** @returns the model, once its tensors and golden rows are as the manifest says; otherwise it is closed */
-async function proved<M extends Model>(
-  model: M,
-  name: ModelName,
-  manifest: Manifest,
-  check: () => void
-): Promise<M> {
+/** @returns the model, once it is proved; otherwise it is closed */
+async function proved<M extends Model>(model: M, prove: () => Promise<void>): Promise<M> {
   try {
-    check()
-    await selfTest(model, name, manifest)
+    await prove()
     return model
   } catch (error) {
     await model.close()
@@ -199,18 +199,23 @@ function describe(tensor: InferenceSession.ValueMetadata): object {
   return { name: tensor.name, type: tensor.type, shape }
 }
 
-async function selfTest(model: Model, name: ModelName, manifest: Manifest): Promise<void> {
-  const { golden, file, parity } = manifest.models[name]
-  const question = { rows: golden.map(({ input }) => input), wantsScores: true }
-  const answers = await model.run(question, model.gallery)
+type Golden = Pick<Manifest['models'][ModelName], 'golden' | 'parity'>
+
+const goldenQuestion = ({ golden }: Golden) => ({
+  rows: golden.map(({ input }) => input),
+  wantsScores: true
+})
+
+/** Hold what a file answers to the golden rows against what the manifest says. */
+function checkAnswers({ golden, parity }: Golden, file: string, answers: readonly Answer[]): void {
   for (const [row, { userID, score }] of golden.entries()) {
-    const { UserID, scores } = answers[row]!
+    const { UserID, scores, gallery } = answers[row]!
     if (UserID !== userID) {
       throw new ModelsError(
         `${file} names user ${UserID} for golden row ${row}, and the manifest says ${userID}.`
       )
     }
-    const found = scores[manifest.classes.indexOf(userID)]!
+    const found = scores[gallery.classes.indexOf(userID)]!
     // Written so that NaN is refused too.
     if (parity.maxScoreDifference !== null && !(Math.abs(found - score) <= parity.maxScoreDifference)) {
       throw new ModelsError(

@@ -44,7 +44,7 @@ export class TypingModel extends Model<UserGallery> {
 
   /**
    * @param session - from times and templates to the outputs label and scores
-   * @param shortlist - the same with the input also, rows of the templates, and the output users
+   * @param shortlist - the same with the input also, rows of the templates, and the output users for label
    */
   constructor(session: InferenceSession, shortlist: InferenceSession, gallery: UserGallery) {
     super(session, 'times', gallery)
@@ -53,13 +53,18 @@ export class TypingModel extends Model<UserGallery> {
 
   /** As `Model.ask`; all answers are of the same classes. */
   override ask(question: TypingQuestion, isCancelled?: () => boolean): Promise<Answer<UserGallery>[]> {
-    if (this.gallery.classes.length < MANY) return super.ask(question, isCancelled)
+    if (this.gallery.users < MANY) return super.ask(question, isCancelled)
     return this.#batcher.ask(question, isCancelled)
   }
 
   /** As `Model.run`; without a gallery the rows are of several people, and answers may be of other classes each. */
   override async run(question: Question, gallery?: UserGallery): Promise<Answer<UserGallery>[]> {
-    if (gallery !== undefined || this.gallery.classes.length < MANY) return super.run(question, gallery)
+    if (gallery !== undefined || this.gallery.users < MANY) return super.run(question, gallery)
+    return this.runShortlisted(question)
+  }
+
+  /** As `run`, however few users there are. */
+  async runShortlisted(question: Question): Promise<Answer<UserGallery>[]> {
     const answers = await this.#answerAll(question.rows.map((row) => ({ ...question, rows: [row] })))
     return answers.flat()
   }
@@ -73,7 +78,7 @@ export class TypingModel extends Model<UserGallery> {
     const rows = questions.flatMap((question) => question.rows)
     const also = questions.flatMap(({ rows, claimed }) => {
       const user = claimed === undefined ? undefined : gallery.classOf(claimed)
-      // All rows have as many: the first user is as good as any where nobody is claimed, or somebody who was replaced.
+      // Every row needs one: the first user, if nobody is claimed or the claimed user was replaced.
       const row = user !== undefined && user < gallery.templates.plda!.dims[0]! ? user : 0
       return rows.map(() => [row])
     })

@@ -139,7 +139,7 @@ const GOLDEN = {
   )
 }
 
-/** How the typing model knows its users: what makes a template, what finds the likeliest, and the trained users’. */
+/** How the typing model knows its users: what makes a template, what scores the likeliest alone, and the templates of the trained users. */
 const TEMPLATES = {
   enroll: Type.Object(
     {

@@ -18,6 +18,9 @@ const ATTEMPTS = 2
 /** Entries read at a time. */
 const PAGE = 100
 
+/** ms that a write waits for those before it; longer, and its caller has given up. */
+const PATIENCE = 5_000
+
 /** Tries of a write while others write, and ms between the first two. */
 const TRIES = 8
 const PAUSE = 20
@@ -65,7 +68,13 @@ export class DynamoStore implements Store {
   }
 
   put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
-    const written = this.#writing.then(() => this.#put(key, expected, user))
+    const asked = performance.now()
+    const written = this.#writing.then(() => {
+      const waited = performance.now() - asked
+      if (waited > PATIENCE)
+        throw new StoreError(`${this.#table}: ${Math.round(waited)} ms behind other writes`)
+      return this.#put(key, expected, user)
+    })
     this.#writing = written.catch(() => {})
     return written
   }

@@ -131,6 +131,22 @@ t.test('an enrollment that comes out otherwise, and one in place of templates, a
   )
 })
 
+t.test('a shortlist that scores otherwise is refused though its hash is right', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  const { shortlist } = manifest.models.typing
+  const path = join(dir, shortlist.file)
+  const bytes = await readFile(path)
+  // In the middle is the matrix that makes PLDA's view of the timings.
+  for (let i = 0; i < 40; i++) bytes.writeFloatLE(1.5, (bytes.length >> 1) + 4 * i)
+  await writeFile(path, bytes)
+  shortlist.sha256 = createHash('sha256').update(bytes).digest('hex')
+  await save()
+  await t.rejects(
+    loadModels(dir),
+    refused(/typing-shortlist-.* (names user|scores) .*, and the manifest says/)
+  )
+})
+
 t.test('a file of templates that is altered is refused by name', async (t) => {
   const { dir, manifest } = await copyModels(t)
   const path = join(dir, manifest.models.typing.templates.file)
