@@ -215,7 +215,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         axes.spines[['top', 'right']].set_visible(False)
         axes.legend(frameon=False)
     left.set_yscale('log')
-    middle.set_yscale('log')
+    left.yaxis.set_major_formatter('{x:g}')
+    middle.set_ylim(bottom=0)
     figure.savefig(path, metadata={'Date': None})
 
 

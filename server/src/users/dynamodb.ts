@@ -218,6 +218,8 @@ async function open(): Promise<DynamoDB> {
   const { DynamoDB } = await import('@aws-sdk/client-dynamodb')
   return new DynamoDB({
     maxAttempts: ATTEMPTS,
+    // The region's own address, which the VPC's gateway is documented for.
+    accountIdEndpointMode: 'disabled',
     requestHandler: { connectionTimeout: CONNECT, requestTimeout: ANSWER, throwOnRequestTimeout: true }
   })
 }
