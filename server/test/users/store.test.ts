@@ -171,6 +171,16 @@ for (const [name, answer, said] of DYNAMO_FAULTS) {
   })
 }
 
+t.test('DynamoDB: writes do not wait long behind others that fail', async (t) => {
+  await answerAllWith(t, () => {})
+  const store = new DynamoStore('users')
+  t.teardown(() => store.close())
+  const started = Date.now()
+  // One after another they would take half a minute.
+  await Promise.all([1, 2, 3, 4, 5, 6].map((id) => t.rejects(store.put(keyOf(id), 0, user(id)), StoreError)))
+  t.ok(Date.now() - started < 15_000, `${Date.now() - started} ms`)
+})
+
 const path = (t: Test) => join(t.testdir({}), 'deep', 'down', 'users.db')
 
 t.test('the file is made with the first user, and is its owner’s alone', async (t) => {
