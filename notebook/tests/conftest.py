@@ -144,7 +144,8 @@ def entries_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 def files_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a manifest says of every file."""
     typing = manifest['models']['typing']
-    return [*entries_of(manifest), typing['enroll'], typing['templates']]
+    parts = ('enroll', 'shortlist', 'templates')
+    return [*entries_of(manifest), *(typing[part] for part in parts)]
 
 
 def assert_published(folder: Path) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_the_manifest_says_what_it_was_made_of(folder: Path, named: Learned) -> 
         'classes',
         'models',
     ]
-    assert manifest['formatVersion'] == 4
+    assert manifest['formatVersion'] == 5
     offset = datetime.fromisoformat(manifest['createdAt']).utcoffset()
     assert offset is not None
     assert offset.total_seconds() == 0

@@ -106,7 +106,7 @@ def test_a_failure_in_the_midst_leaves_the_previous_models_valid(  # noqa: PLR09
     assert not [name for name in after if name.startswith('.')]
 
     publish(folder, manifest_of(other), other.exported)
-    assert len(files(folder)) == 7
+    assert len(files(folder)) == 8
     assert assert_published(folder)['classes'] == [-1, 9, 10]
 
 

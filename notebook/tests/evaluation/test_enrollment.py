@@ -39,6 +39,7 @@ def test_scores_are_those_of_a_model_of_the_other_half(sample: Learned) -> None:
     asked = last[data.y[last] == user]
     template = model.enroll(times[data.y == user][:5])
     expected = model.score_templates(times[asked], template[None])[:, 0]
+    expected /= model.decision(1).temperature
     assert found.scores[found.y == user, user] == pytest.approx(expected)
 
 

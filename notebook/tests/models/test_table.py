@@ -68,7 +68,7 @@ for name in MODELS:
         for threads in ('1', '3')
     }
     assert len(found) == 1
-    assert len(set(found.pop().split())) == 6
+    assert len(set(found.pop().split())) == 7
 
 
 @pytest.mark.parametrize('name', ['RF', 'XGB'])
