@@ -123,7 +123,8 @@ export async function buildLogin(
     } catch (error) {
       if (!(error instanceof RecognitionError)) throw error
       request.log.error(error)
-      // A typing that was damaged on the way is their browser’s fault; all else is not theirs at all.
+      // A typing that was damaged on the way is their browser’s fault; a pause after failed claims, or a service that
+      // is away, is not.
       return { state: 'code' }
     }
     return typings.length < TRIES ? { state: 'type', done: typings.length, of: TRIES } : { state: 'code' }

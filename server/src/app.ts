@@ -1,5 +1,10 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+  type FastifyServerOptions
+} from 'fastify'
 import { errors, MEDIA_TYPE_CODE, toErrorReply } from './errors.ts'
 import { Keys } from './http/authentication.ts'
 import { Health } from './http/health.ts'
@@ -21,6 +26,7 @@ import { predictRoutes } from './routes/predict.ts'
 import { predictBatchRoutes } from './routes/predict-batch.ts'
 import { usersRoutes } from './routes/users.ts'
 import { shorten } from './text.ts'
+import { ClaimGuard, type Paused } from './users/claims.ts'
 import { IN_MEMORY, SqliteStore } from './users/sqlite.ts'
 import type { Store } from './users/store.ts'
 import { Users } from './users/users.ts'
@@ -58,6 +64,7 @@ export async function buildApp({
   limits = LIMITS,
   logger = false
 }: AppOptions): Promise<FastifyInstance> {
+  const kept = store ?? new SqliteStore(IN_MEMORY)
   let loaded: Models | undefined
   let users: Users | undefined
   const load = async () => {
@@ -74,7 +81,7 @@ export async function buildApp({
     return loaded
   }
   const requireUsers = () => {
-    users ??= new Users(new SqliteStore(IN_MEMORY), requireModels(), app.log)
+    users ??= new Users(kept, requireModels(), app.log)
     return users
   }
 
@@ -114,7 +121,9 @@ export async function buildApp({
     done()
   })
 
-  app.setErrorHandler<FastifyError>((thrown, request, reply) => {
+  const claims = new ClaimGuard(kept, app.log)
+
+  app.setErrorHandler<FastifyError & Partial<Paused>>((thrown, request, reply) => {
     const isMediaType = thrown.code === MEDIA_TYPE_CODE
     const error = isMediaType ? unsupportedType(request) : thrown
     const refused = error.statusCode !== undefined && error.statusCode < 500
@@ -124,7 +133,8 @@ export async function buildApp({
     const isPassing = error instanceof errors.NOT_READY || error instanceof errors.STORE
     const answered = refused || isPassing ? error : new errors.INTERNAL()
     if (isMediaType) reply.header('accept', acceptedTypes(request).join(', '))
-    if (error instanceof errors.STORE) reply.header('retry-after', STORE_RETRY)
+    const retryAfter = error instanceof errors.STORE ? STORE_RETRY : thrown.retryAfter
+    if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
     if (error instanceof errors.CONTENT_ENCODING) reply.header('accept-encoding', 'identity')
     const body = toErrorReply(answered)
     return reply.code(body.statusCode).send(body)
@@ -139,6 +149,7 @@ export async function buildApp({
 
   const keys = new Keys(apiKeyHashes, adminKeyHashes, isAdminOpen)
   const { needsKey } = keys
+  const isAdmin = (request: FastifyRequest) => keys.isAdmin(request)
   await registerOpenapi(app, { needsKey })
   await app.register(healthRoutes, { health })
   await app.register(pageRoutes)
@@ -149,7 +160,7 @@ export async function buildApp({
     await guarded.register(predictRoutes, { models: requireModels })
     await guarded.register(predictBatchRoutes, { models: requireModels })
     await guarded.register(featuresRoutes)
-    await guarded.register(identifyRoutes, { models: requireModels, users: requireUsers })
+    await guarded.register(identifyRoutes, { models: requireModels, users: requireUsers, claims, isAdmin })
     await guarded.register(async (administered) => {
       keys.requireAdmin(administered)
       await administered.register(usersRoutes, { models: requireModels, users: requireUsers })
@@ -160,6 +171,7 @@ export async function buildApp({
     health.state = 'draining'
   })
   app.addHook('onClose', async () => {
+    await claims.close()
     await users?.close()
     await loaded?.close()
   })

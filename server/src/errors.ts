@@ -69,6 +69,20 @@ export const errors = {
   /** Typings to be added to a user that do not look like theirs. */
   TYPINGS_MISMATCH: createError<[why: string]>('KS_ERR_TYPINGS_MISMATCH', 'body.Typings %s', 409),
 
+  /** Too many claims to be one user failed; `Retry-After` says when the next is answered. */
+  CLAIM_PAUSED: createError<[user: string, seconds: number]>(
+    'KS_ERR_CLAIM_PAUSED',
+    'body.UserID: too many claims to be user %s failed; the next is answered in %s s',
+    429
+  ),
+
+  /** A typing that would match, and is a copy of one that was enrolled or accepted. */
+  TYPING_REPLAYED: createError<[index: number]>(
+    'KS_ERR_TYPING_REPLAYED',
+    'body.Typings[%s] is a copy of one that was enrolled or accepted before, or nearly one; type again',
+    409
+  ),
+
   /** Enrolled users cannot be read or written; the log says why. */
   STORE: createError(
     'KS_ERR_STORE',
@@ -118,6 +132,9 @@ export const errors = {
 
   HEADERS_TOO_LARGE: createError('KS_ERR_HEADERS_TOO_LARGE', 'the headers are larger than allowed', 431),
 
+  /** The client left before it was answered; for the log alone. 499 is nginx's number for it. */
+  CANCELLED: createError('KS_ERR_CANCELLED', 'the client closed the connection', 499),
+
   /** Sessions still load, or the process is about to end. */
   NOT_READY: createError<[state: string]>('KS_ERR_NOT_READY', 'the service is %s; try again shortly', 503),
 
@@ -125,7 +142,10 @@ export const errors = {
   INTERNAL: createError('KS_ERR_INTERNAL', 'the service failed; the request was not at fault', 500)
 }
 
+/** Of the statuses that Node.js has no name for. */
+const NAMES: Record<number, string> = { ...STATUS_CODES, 499: 'Client Closed Request' }
+
 /** The one form in which errors are answered. */
 export function toErrorReply({ statusCode = 500, code, message }: FastifyError): ErrorReply {
-  return { statusCode, code, error: STATUS_CODES[statusCode]!, message }
+  return { statusCode, code, error: NAMES[statusCode]!, message }
 }

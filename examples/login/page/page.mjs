@@ -60,6 +60,8 @@ function go({ state, name, code, advice, done, of, message }) {
 }
 
 async function attempt(method, path, body) {
+  // What was said of the last attempt is not the answer to this one.
+  says.textContent = ''
   try {
     go(await call(method, path, body))
   } catch ({ state, message }) {

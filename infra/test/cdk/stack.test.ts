@@ -57,6 +57,7 @@ t.test('the server may read and write its table of users, and do nothing else in
   t.equal(statements.length, 1)
   t.same(statements[0].Action, [
     'dynamodb:ConditionCheckItem',
+    'dynamodb:DeleteItem',
     'dynamodb:GetItem',
     'dynamodb:PutItem',
     'dynamodb:Query'

@@ -1,9 +1,12 @@
 import { find } from '../lib/dom.ts'
+import { percent } from '../lib/format.ts'
+import type { Identification } from '../lib/service.ts'
 
-/** Least probability of an answer that is shown as sure. */
-const SURE = 0.8
-
-export const isSure = (probability: number): boolean => probability >= SURE
+/** How sure an answer is: in percent, or in a word where the caller is no administrator. */
+export function howSure({ Confidence, Candidates }: Identification): string {
+  const { Probability } = Candidates[0]!
+  return Probability === undefined ? `${Confidence} confidence` : percent(Probability)
+}
 
 /** Show a verdict and its reason in a place that was empty. */
 export function showVerdict(

@@ -1,8 +1,7 @@
 import { byId, html } from '../lib/dom.ts'
-import { percent } from '../lib/format.ts'
 import type { Card, Service, UserID } from '../lib/service.ts'
 import { TypingField } from '../parts/typing-field.ts'
-import { isSure, showVerdict } from '../parts/verdict.ts'
+import { howSure, showVerdict } from '../parts/verdict.ts'
 import type { Typing } from '../recorder.ts'
 
 /** Typings that somebody is added with, and how many more where these are not alike. */
@@ -114,11 +113,11 @@ export class EnrollView {
   async #ask(added: UserID, typing: Typing): Promise<void> {
     this.#field.say('Clean. Asking …')
     try {
-      const { UserID, Known, Candidates } = await this.#service.identify([typing])
-      const { Probability } = Candidates[0]!
-      const sure = percent(Probability)
+      const identification = await this.#service.identify([typing])
+      const { UserID, Known, Confidence } = identification
+      const sure = howSure(identification)
       const isThem = UserID === added
-      const isGood = isThem && Known && isSure(Probability)
+      const isGood = isThem && Confidence === 'high'
       const verdict = isGood
         ? `That’s you, ${sure}`
         : isThem

@@ -4,7 +4,7 @@ import { classifiersOf, hasProbabilities, labelOf } from '../lib/models.ts'
 import type { Card, Identification, Prediction, Service, UserID } from '../lib/service.ts'
 import { candidate } from '../parts/candidate.ts'
 import { TypingField } from '../parts/typing-field.ts'
-import { isSure, showScale, showVerdict } from '../parts/verdict.ts'
+import { howSure, showScale, showVerdict } from '../parts/verdict.ts'
 import type { Typing } from '../recorder.ts'
 
 /** Typings of one person that are read together; more make the answer surer by little. */
@@ -22,6 +22,8 @@ export class RecognizeView {
   readonly #field = new TypingField(byId('recognize-field', HTMLElement), (typing) => this.#ask(typing))
   /** Of one person, read together. */
   #typings: Typing[] = []
+  /** How many of them were accepted for the claim already: a second time they would be copies. */
+  #accepted = 0
   /** Whether the next typing is of the same person. */
   #isSamePerson = false
   #idType: 'number' | 'string' | undefined
@@ -53,6 +55,7 @@ export class RecognizeView {
   }
 
   async #ask(typing: Typing): Promise<void> {
+    if (!this.#isSamePerson) this.#accepted = 0
     this.#typings = this.#isSamePerson ? [...this.#typings, typing] : [typing]
     this.#isSamePerson = false
     const turn = ++this.#asked
@@ -76,26 +79,29 @@ export class RecognizeView {
     }
   }
 
-  #showIdentification({ UserID, Known, Candidates }: Identification): void {
+  #showIdentification(identification: Identification): void {
+    const { UserID, Known, Confidence, Candidates } = identification
     const { users } = this.#card.dataset
     const { length } = this.#typings
-    const { Probability } = Candidates[0]!
-    const sure = percent(Probability)
+    const sure = howSure(identification)
+    const isWord = Candidates[0]!.Probability === undefined
     const among = length === 1 ? '' : `, from ${length} typings`
-    const isGood = Known && isSure(Probability)
+    const isGood = Confidence === 'high'
     const verdict = isGood
       ? `Looks like ${UserID}`
       : Known
         ? `Perhaps ${UserID}`
         : 'I don’t recognize this typing'
     const how = Known
-      ? `${sure} sure among the ${users} users${among}. A hint, not proof.`
-      : `The nearest is ${UserID}, with ${sure} if it must be one of the ${users}${among}.`
+      ? `${isWord ? `With ${sure}` : `${sure} sure`} among the ${users} users${among}. A hint, not proof.`
+      : `The nearest is ${UserID}${isWord ? '' : `, with ${sure} if it must be one of the ${users}${among}`}.`
     showVerdict(this.#result, verdict, how, isGood ? 'good' : 'unsure')
     const { rank1 } = this.#card.models.typing.metrics.leaveOneRepetitionOut
     const rate = `The typing model names ${percent(rank1)} of typings left out of training right.`
     find(this.#result, '[data-candidates]', HTMLElement).replaceChildren(
-      ...Candidates.map(({ UserID, Probability }) => candidate(UserID, Probability, percent(Probability))),
+      ...Candidates.map(({ UserID, Probability }) =>
+        candidate(UserID, Probability, Probability === undefined ? '' : percent(Probability))
+      ),
       html('li', { class: 'hint' }, rate)
     )
     this.#surer.hidden = length >= TOGETHER
@@ -128,18 +134,27 @@ export class RecognizeView {
   }
 
   async #verify(): Promise<void> {
-    if (this.#claim.value === '' || this.#typings.length === 0) return this.#askForMore()
+    if (this.#claim.value === '' || this.#typings.length === this.#accepted) return this.#askForMore()
     const turn = this.#asked
     const scale = find(this.#verifyForm, '[data-scale]', HTMLElement)
     try {
       const claimed = readUserID(this.#claim.value, this.#idType)
-      const { UserID, Match, Score, Threshold } = await this.#service.verify(claimed, this.#typings)
+      const verification = await this.#service.verify(claimed, this.#typings.slice(this.#accepted))
       if (turn !== this.#asked) return
+      const { UserID, Match, Confidence, Regular, Score, Threshold } = verification
+      const isScored = Score !== undefined && Threshold !== undefined
+      if (Match && !isScored) this.#accepted = this.#typings.length
       const verdict = Match ? `Yes, this looks like ${UserID}` : `No, this does not look like ${UserID}`
       const far = percent(this.#card.models.typing.falseAcceptanceRate)
-      const how = `Score ${number(Score, 1)}; a match needs ${number(Threshold, 1)}, set so that about ${far} of strangers’ claims pass.`
+      const measure = isScored
+        ? `Score ${number(Score, 1)}; a match needs ${number(Threshold, 1)}, set so`
+        : `${Match ? `With ${Confidence} confidence` : 'A match needs more'}; what it needs is set so`
+      const how = Regular
+        ? 'This typing is more regular than people type.'
+        : `${measure} that about ${far} of strangers’ claims pass.`
       showVerdict(this.#verifyForm, verdict, how, Match ? 'good' : 'bad')
-      showScale(scale, Score, Threshold)
+      if (isScored) showScale(scale, Score, Threshold)
+      else scale.hidden = true
       this.#announcement.textContent = `${verdict}. ${how}`
     } catch (error) {
       const { message } = error as Error

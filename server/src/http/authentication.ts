@@ -19,7 +19,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Who may call what: a calling key asks; an administrator's key also enrolls, deletes and exports.
+ * Who may call what: a calling key asks; an administrator's key also enrolls, deletes, exports and gets scores.
  *
  * Hashes are not salted or slow: keys are random, 32 bytes of it, so that a hash cannot be guessed back, and every
  * call has to be checked.
@@ -44,6 +44,13 @@ export class Keys {
   /** Whether calls need a key. */
   get needsKey(): boolean {
     return this.#calling.length > 0
+  }
+
+  /** Whether a call comes from an administrator, or from anybody where all are. */
+  isAdmin(request: FastifyRequest): boolean {
+    if (this.#isAdminOpen) return true
+    const key = readKey(request)
+    return key !== undefined && isAccepted(key, this.#admin)
   }
 
   /** Answer the routes registered on `app`, and on none but it, only to those who have a key of either kind. */

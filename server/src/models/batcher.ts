@@ -1,3 +1,5 @@
+import { errors } from '../errors.ts'
+
 /** One that waits for its answer. */
 interface Waiting<Question, Answer> {
   question: Question
@@ -28,8 +30,8 @@ export class Batcher<Question, Answer> {
   /**
    * Ask together with everything that is asked now.
    *
-   * @param isCancelled - asked just before the run; cancelled questions cost no row and are never answered
-   * @throws what the run that it shared failed with
+   * @param isCancelled - asked just before the run; cancelled questions cost no row
+   * @throws CANCELLED; what the run that it shared failed with
    */
   ask(question: Question, isCancelled: () => boolean = () => false): Promise<Answer> {
     return new Promise((resolve, reject) => {
@@ -50,7 +52,11 @@ export class Batcher<Question, Answer> {
   }
 
   #flush(): void {
-    const waiting = this.#waiting.filter(({ isCancelled }) => !isCancelled())
+    const waiting: Waiting<Question, Answer>[] = []
+    for (const each of this.#waiting) {
+      if (each.isCancelled()) each.reject(new errors.CANCELLED())
+      else waiting.push(each)
+    }
     this.#waiting = []
     for (let first = 0; first < waiting.length; first += this.#most) {
       void this.#answer(waiting.slice(first, first + this.#most))

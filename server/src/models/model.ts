@@ -73,8 +73,9 @@ export class Model<G extends Gallery = Gallery> {
   /**
    * Answer rows, sharing a run with what else is asked at the same time.
    *
-   * @param isCancelled - asked just before the run; a cancelled question is never answered
+   * @param isCancelled - asked just before the run
    * @returns an answer for each row, in their order
+   * @throws CANCELLED
    */
   ask(question: Question, isCancelled?: () => boolean): Promise<Answer<G>[]> {
     return this.#batcher.ask(question, isCancelled) as Promise<Answer<G>[]>

@@ -1,8 +1,10 @@
 import { errors } from '../errors.ts'
 import type { UserID } from '../schemas/common.ts'
 import type { Decision, Threshold } from '../schemas/manifest.ts'
+import type { Confidence } from '../schemas/recognize.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { quote } from '../text.ts'
+import { isRegular } from '../typings/regular.ts'
 import { fromTyping } from '../typings/rows.ts'
 import type { UserGallery } from './gallery.ts'
 import type { Models } from './load.ts'
@@ -24,16 +26,26 @@ export interface Identification {
   UserID: UserID
   /** Whether the best user is likely enough for the typist to be one of the users at all. */
   Known: boolean
+  Confidence: Confidence
+  /** Whether a typing is more regular than people type. */
+  Regular: boolean
   Candidates: { UserID: UserID; Probability: number }[]
 }
 
 export interface Verification {
   UserID: UserID
   Match: boolean
+  Confidence: Confidence
+  /** Whether a typing is more regular than people type; such do not match. */
+  Regular: boolean
   /** Evidence for the claim: the natural logarithm of a likelihood ratio. */
   Score: number
   Threshold: number
 }
+
+/** Least probabilities of the best candidate, and evidence over what a match needs, for each confidence. */
+const PROBABLE = { high: 0.95, medium: 0.5 }
+const TEN_TIMES = Math.log(10)
 
 /**
  * Name who typed, from one or more typings of the same person.
@@ -58,7 +70,11 @@ export async function identify(
     Probability: Math.exp(scaled[index]! - scaled[best]!) / sum
   }))
   const { known } = thresholdFor(thresholds, gallery.enrolled[best]!)
-  return { UserID: Candidates[0]!.UserID, Known: scaled[best]! > known, Candidates }
+  const { UserID, Probability } = Candidates[0]!
+  const Known = scaled[best]! > known
+  const isMedium = Known && Probability >= PROBABLE.medium
+  const Confidence = isMedium ? (Probability >= PROBABLE.high ? 'high' : 'medium') : 'low'
+  return { UserID, Known, Confidence, Regular: typings.some(isRegular), Candidates }
 }
 
 /**
@@ -80,7 +96,11 @@ export async function verify(
   if (claimed >= scaled.length) return verify(recognizer, typings, userID, isCancelled)
   const Score = evidence(scaled, claimed, gallery.users)
   const { match } = thresholdFor(thresholds, gallery.enrolled[claimed]!)
-  return { UserID: userID, Match: Score > match, Score, Threshold: match }
+  const Regular = typings.some(isRegular)
+  const Match = Score > match && !Regular
+  // Without a match it is always low: how near a claim came would tell an attacker which way to go on.
+  const Confidence = Match ? (Score > match + TEN_TIMES ? 'high' : 'medium') : 'low'
+  return { UserID: userID, Match, Confidence, Regular, Score, Threshold: match }
 }
 
 /** The error for a user who is not there; says so where the same number or text of the other kind is. */

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 import { closed, Top, UserIDSchema } from './common.ts'
 import { EXAMPLE_TYPING, TypingSchema } from './typing.ts'
 
@@ -8,7 +8,15 @@ const TYPINGS_MAX = 10
 const Typings = Type.Array(TypingSchema, {
   minItems: 1,
   maxItems: TYPINGS_MAX,
-  description: 'Of one person, each of the string that the models were trained on'
+  description: 'Of one person, each of the string that the models were trained on; none a copy of another'
+})
+
+/** How sure an answer is, for callers who do not get its score. */
+const Confidence = (description: string) => Type.Enum(['low', 'medium', 'high'], { description })
+export type Confidence = Static<ReturnType<typeof Confidence>>
+
+const Regular = Type.Boolean({
+  description: 'Whether a typing is more regular than people type: a program’s, perhaps. It matches nobody'
 })
 
 export const IdentifyRequest = Type.Object(
@@ -34,11 +42,17 @@ export const IdentifyReply = Type.Object(
       description:
         'Whether the typist looks like one of the users at all: a warning where false, no guarantee where true'
     }),
+    Confidence: Confidence(
+      'Of the best candidate: high from a probability of .95 on, medium from .5 on; low where the typist is not known'
+    ),
+    Regular,
     Candidates: Type.Array(
       Type.Object(
         {
           UserID: UserIDSchema,
-          Probability: Type.Number({ description: 'Calibrated, if one of the users typed' })
+          Probability: Type.Optional(
+            Type.Number({ description: 'Calibrated, if one of the users typed; for administrators alone' })
+          )
         },
         { title: 'LikelyUser' }
       )
@@ -56,11 +70,20 @@ export const VerifyRequest = Type.Object(
 export const VerifyReply = Type.Object(
   {
     UserID: UserIDSchema,
-    Match: Type.Boolean({ description: 'Whether the score is above the threshold' }),
-    Score: Type.Number({
-      description: 'Evidence for the claim: the natural logarithm of a likelihood ratio; 0 says nothing'
+    Match: Type.Boolean({
+      description: 'Whether the score is above the threshold, and no typing too regular'
     }),
-    Threshold: Type.Number()
+    Confidence: Confidence(
+      'Low without a match, whatever the score; high where the evidence is ten times what a match needs'
+    ),
+    Regular,
+    Score: Type.Optional(
+      Type.Number({
+        description:
+          'Evidence for the claim: the natural logarithm of a likelihood ratio; 0 says nothing. For administrators alone'
+      })
+    ),
+    Threshold: Type.Optional(Type.Number({ description: 'For administrators alone' }))
   },
   { title: 'VerifyReply', description: 'Whether it is the user' }
 )

@@ -15,7 +15,7 @@ const ENROLLED_MIN = 3
 /** Pages of more would be seen whole by nobody. */
 const PAGE_MAX = 1000
 
-/** As the example, typed somewhat otherwise. */
+/** As the example, typed somewhat otherwise: slower or faster, and with other hold times, ms. */
 const variant = (stretch: number, shift: number) => ({
   Press: EXAMPLE_TYPING.Press.map((time) => Math.round(time * stretch)),
   Release: EXAMPLE_TYPING.Release.map((time) => Math.round(time * stretch) + shift)
@@ -25,7 +25,7 @@ const Typings = (minItems: number) =>
   Type.Array(TypingSchema, {
     minItems,
     maxItems: MOST_TYPINGS,
-    description: 'Of the user, each of the string that the models were trained on; no two equal'
+    description: 'Of the user, each of the string that the models were trained on; none a copy of another'
   })
 
 export const UserParams = Type.Object(
@@ -38,7 +38,7 @@ export const EnrollRequest = Type.Object(
   {
     ...closed,
     title: 'EnrollRequest',
-    examples: [{ Typings: [EXAMPLE_TYPING, variant(1.02, 2), variant(0.97, -1), variant(1.01, 1)] }]
+    examples: [{ Typings: [EXAMPLE_TYPING, variant(1.02, 15), variant(0.97, -15), variant(1.1, -1)] }]
   }
 )
 
@@ -50,7 +50,7 @@ export const EnrollHeaders = Type.Object({
 
 export const AddRequest = Type.Object(
   { Typings: Typings(1) },
-  { ...closed, title: 'AddTypingsRequest', examples: [{ Typings: [variant(0.99, 0)] }] }
+  { ...closed, title: 'AddTypingsRequest', examples: [{ Typings: [variant(0.9, 2)] }] }
 )
 
 const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })

@@ -1,5 +1,6 @@
 import { errors } from '../errors.ts'
 import type { Typing } from '../schemas/typing.ts'
+import { findCopied } from './copies.ts'
 
 /** What is wrong with a typing: which time of which key, and why. */
 export interface TypingFault {
@@ -97,20 +98,18 @@ export function checkTypings(typings: readonly Typing[], keys: number): void {
 }
 
 /**
- * Refuse a call in which one typing is sent twice.
+ * Refuse a call in which one typing is sent twice, or a copy of it with its times moved a little.
  *
+ * @param typings - of one string
  * @throws TYPING_INVALID naming both
  */
 export function checkDistinct(typings: readonly Typing[]): void {
-  const seen = new Map<string, number>()
-  for (const [i, { Press, Release }] of typings.entries()) {
-    const times = [...Press, ...Release].map((time) => time - Press[0]!).join()
-    const before = seen.get(times)
-    if (before !== undefined) {
+  for (const [i, typing] of typings.entries()) {
+    const before = findCopied(typing, typings.slice(0, i))
+    if (before >= 0) {
       throw new errors.TYPING_INVALID(
-        `body.Typings[${i}] equals body.Typings[${before}]; send each typing once`
+        `body.Typings[${i}] is a copy of body.Typings[${before}], or nearly one; send each typing once`
       )
     }
-    seen.set(times, i)
   }
 }

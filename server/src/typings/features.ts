@@ -1,13 +1,8 @@
 import type { Features } from '../schemas/features.ts'
 import type { Typing } from '../schemas/typing.ts'
 
-/**
- * Compute the 8 features of a typing, as `notebook/keystroke/features.py` does.
- *
- * @param typing - press and release times in ms, K of each, K at least 2
- * @returns mean and sample standard deviation in ms, float64
- */
-export function computeFeatures({ Press, Release }: Typing): Features {
+/** The times of each series of a typing of K keys, ms: K hold times, and K - 1 of each other. */
+export function seriesOf({ Press, Release }: Typing): Record<keyof Features, Float64Array> {
   const keys = Press.length
   const HT = new Float64Array(keys)
   const PPT = new Float64Array(keys - 1)
@@ -20,6 +15,17 @@ export function computeFeatures({ Press, Release }: Typing): Features {
     RRT[key - 1] = Release[key]! - Release[key - 1]!
     RPT[key - 1] = Press[key]! - Release[key - 1]!
   }
+  return { HT, PPT, RRT, RPT }
+}
+
+/**
+ * Compute the 8 features of a typing, as `notebook/keystroke/features.py` does.
+ *
+ * @param typing - press and release times in ms, K of each, K at least 2
+ * @returns mean and sample standard deviation in ms, float64
+ */
+export function computeFeatures(typing: Typing): Features {
+  const { HT, PPT, RRT, RPT } = seriesOf(typing)
   return { HT: statistics(HT), PPT: statistics(PPT), RRT: statistics(RRT), RPT: statistics(RPT) }
 }
 

@@ -6,7 +6,15 @@ import type {
   QueryCommandInput,
   TransactWriteItem
 } from '@aws-sdk/client-dynamodb'
-import { type Changes, type Entry, type Store, type StoredUser, StoreError } from './store.ts'
+import {
+  type Changes,
+  type Claims,
+  type ClaimsEntry,
+  type Entry,
+  type Store,
+  type StoredUser,
+  StoreError
+} from './store.ts'
 
 /** ms to reach the service, and for each of its answers. */
 const CONNECT = 1_000
@@ -27,14 +35,17 @@ const PAUSE = 20
 
 /**
  * The table that the store needs, as the stack makes it. All users are one partition (at most 10 GB, a million
- * users), so that the index can give them in the order of their changes, and read consistently.
+ * users), so that the index can give them in the order of their changes, and read consistently. The claims to be each
+ * user are a partition of their own: they are written with every claim.
  */
 export const TABLE = {
   partitionKey: 'kind',
   sortKey: 'key',
   index: 'changes',
   /** A number, unlike the keys. */
-  indexSortKey: 'change'
+  indexSortKey: 'change',
+  /** s since 1970, after which DynamoDB deletes an item; users have none. */
+  timeToLive: 'expires'
 } as const
 
 /** What the role of the server may do with it. */
@@ -42,12 +53,14 @@ export const ACTIONS = [
   'dynamodb:GetItem',
   'dynamodb:Query',
   'dynamodb:PutItem',
+  'dynamodb:DeleteItem',
   'dynamodb:ConditionCheckItem'
 ]
 
 type Item = Record<string, AttributeValue>
 
 const idOf = (key: string) => ({ kind: { S: 'user' }, key: { S: key } })
+const claimsIdOf = (key: string) => ({ kind: { S: `claims ${key}` }, key: { S: key } })
 const COUNTER = { kind: { S: 'counter' }, key: { S: 'changes' } }
 
 /** Users in one table of Amazon DynamoDB, which any number of processes may share. */
@@ -104,6 +117,42 @@ export class DynamoStore implements Store {
       for (const item of Items) yield toEntry(item).user!
       after = LastEvaluatedKey
     } while (after !== undefined)
+  }
+
+  async readClaims(key: string): Promise<ClaimsEntry | undefined> {
+    const { Item } = await this.#getItem(claimsIdOf(key))
+    // DynamoDB deletes what expired within days.
+    if (Item === undefined || Number(Item.expires!.N) <= now()) return undefined
+    return { revision: Number(Item.revision!.N), claims: JSON.parse(Item.claims!.S!) as Claims }
+  }
+
+  writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean> {
+    return this.#attempt(async (client) => {
+      try {
+        await client.putItem({
+          TableName: this.#table,
+          Item: {
+            ...claimsIdOf(key),
+            revision: { N: `${expected + 1}` },
+            expires: { N: `${expires}` },
+            claims: { S: JSON.stringify(claims) }
+          },
+          ...(expected === 0
+            ? {
+                ConditionExpression: 'attribute_not_exists(kind) OR expires <= :now',
+                ExpressionAttributeValues: { ':now': { N: `${now()}` } }
+              }
+            : {
+                ConditionExpression: 'revision = :expected',
+                ExpressionAttributeValues: { ':expected': { N: `${expected}` } }
+              })
+        })
+        return true
+      } catch (error) {
+        if ((error as Error).name === 'ConditionalCheckFailedException') return false
+        throw error
+      }
+    })
   }
 
   async close(): Promise<void> {
@@ -165,6 +214,7 @@ export class DynamoStore implements Store {
         }
       }
     ]
+    if (user === undefined) items.push({ Delete: { TableName: this.#table, Key: claimsIdOf(key) } })
     const last = counter?.last?.S
     if (last !== undefined && last !== key) {
       // The parts of a transaction appear one after another. A reader of this change has to see the one before it,
@@ -212,6 +262,9 @@ export class DynamoStore implements Store {
     }
   }
 }
+
+/** s since 1970. */
+const now = () => Math.floor(Date.now() / 1000)
 
 /** The SDK takes a tenth of a second to be read: only where there is a table. */
 async function open(): Promise<DynamoDB> {

@@ -2,7 +2,15 @@ import { existsSync } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type Database from 'libsql'
-import { type Changes, type Entry, type Store, type StoredUser, StoreError } from './store.ts'
+import {
+  type Changes,
+  type Claims,
+  type ClaimsEntry,
+  type Entry,
+  type Store,
+  type StoredUser,
+  StoreError
+} from './store.ts'
 
 /** ms that a statement waits for another process’s; the event loop waits as well. */
 const BUSY = 250
@@ -21,8 +29,19 @@ const SCHEMA = `
     change INTEGER NOT NULL UNIQUE,
     -- A StoredUser as JSON; NULL once deleted.
     user TEXT
-  ) STRICT, WITHOUT ROWID
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS claims (
+    key TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    -- s since 1970.
+    expires INTEGER NOT NULL,
+    -- Claims as JSON.
+    claims TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS claims_by_expiry ON claims (expires)
 `
+
+const FORGET = 'DELETE FROM claims WHERE expires <= unixepoch()'
 
 interface Row {
   key: string
@@ -64,6 +83,7 @@ export class SqliteStore implements Store {
             SET revision = excluded.revision, change = excluded.change, user = excluded.user`
           )
           .run(key, expected + 1, user === undefined ? null : JSON.stringify(user))
+        if (user === undefined) database.prepare('DELETE FROM claims WHERE key = ?').run(key)
         return true
       })
       if (!write.immediate()) return undefined
@@ -95,6 +115,38 @@ export class SqliteStore implements Store {
       )) ?? []) as Row[]
       for (const row of rows) yield JSON.parse(row.user!)
     } while (rows.length === PAGE)
+  }
+
+  async readClaims(key: string): Promise<ClaimsEntry | undefined> {
+    const select = 'SELECT revision, claims FROM claims WHERE key = ? AND expires > unixepoch()'
+    const row = await this.#read(
+      (database) => database.prepare(select).get(key) as { revision: number; claims: string } | undefined
+    )
+    return row && { revision: row.revision, claims: JSON.parse(row.claims) as Claims }
+  }
+
+  async writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean> {
+    const database = await this.#open()
+    return attempt(() => {
+      const write = database.transaction(() => {
+        database.exec(FORGET)
+        const found = database.prepare('SELECT revision FROM claims WHERE key = ?').get(key) as
+          | { revision: number }
+          | undefined
+        if ((found?.revision ?? 0) !== expected) return false
+        database
+          .prepare('INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)')
+          .run(key, expected + 1, expires, JSON.stringify(claims))
+        return true
+      })
+      // Every claim is written: a disk that has to confirm each would let few be answered.
+      database.pragma('synchronous = NORMAL')
+      try {
+        return write.immediate()
+      } finally {
+        database.pragma('synchronous = FULL')
+      }
+    })
   }
 
   async close(): Promise<void> {
@@ -138,6 +190,7 @@ async function openDatabase(path: string): Promise<Database.Database> {
     // What is deleted is overwritten with zeros.
     database.pragma('secure_delete = ON')
     database.exec(SCHEMA)
+    database.exec(FORGET)
     return database
   } catch (error) {
     database.close()

@@ -30,13 +30,30 @@ export interface Changes {
   cursor: string
 }
 
-/** Where enrolled users are kept, for all processes that serve them. */
+/** What is kept of the claims to be one user. */
+export interface Claims {
+  /** That failed since the last one that matched, or half as many as before that one. */
+  failures: number
+  /** Of the last claim that was answered, ms since 1970. */
+  at: number
+  /** Typings that matched, oldest first, and when. */
+  accepted: readonly { at: number; typing: Typing }[]
+}
+
+/** Claims as stored. */
+export interface ClaimsEntry {
+  /** Counts the changes, from 1; from 1 again once they expired. */
+  revision: number
+  claims: Claims
+}
+
+/** Where enrolled users are kept, and claims to be any user, for all processes that serve them. */
 export interface Store {
   /** @throws StoreError if the store cannot be read now */
   get(key: string): Promise<Entry | undefined>
 
   /**
-   * Write a user, or delete one; the write is durable once this resolves.
+   * Write a user, or delete one and what is kept of claims to be them; the write is durable once this resolves.
    *
    * @param expected - the revision that is stored, 0 if none is; a newer one is left as it is
    * @param user - left out to delete; who it was is not kept
@@ -55,6 +72,19 @@ export interface Store {
 
   /** @throws StoreError if the store cannot be read now */
   users(): AsyncGenerator<StoredUser>
+
+  /** @throws StoreError if the store cannot be read now */
+  readClaims(key: string): Promise<ClaimsEntry | undefined>
+
+  /**
+   * Write the claims to be a user. A power failure may lose the last of them.
+   *
+   * @param expected - the revision that is stored, 0 if none is; a newer one is left as it is
+   * @param expires - when they are to be forgotten, s since 1970
+   * @returns whether they were written; not where others were stored
+   * @throws StoreError if the store cannot be written now
+   */
+  writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean>
 
   close(): Promise<void>
 }

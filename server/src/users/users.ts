@@ -8,6 +8,7 @@ import type { UserID } from '../schemas/common.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { MOST_TYPINGS } from '../schemas/users.ts'
 import { quote } from '../text.ts'
+import { findCopied } from '../typings/copies.ts'
 import { fromTyping } from '../typings/rows.ts'
 import { type Entry, keyOf, type Store, type StoredUser, StoreError } from './store.ts'
 
@@ -97,11 +98,14 @@ export class Users {
       if (!isUser) throw this.#unknown(userID)
       if (stored === undefined || !this.#isOfString(stored)) throw new errors.USER_TRAINED(quote(userID))
       const before = stored.typings
-      const again = typings.findIndex((typing) => before.some((other) => isEqual(typing, other)))
+      const again = typings.findIndex((typing) => findCopied(typing, before) >= 0)
       if (again >= 0) {
-        throw new errors.TYPINGS_MISMATCH(`[${again}] is one that the user is enrolled with already`)
+        throw new errors.TYPINGS_MISMATCH(
+          `[${again}] is one that the user is enrolled with already, or nearly a copy of it`
+        )
       }
-      const { Match, Score, Threshold } = await verify(recognizerOf(this.#models), typings, userID)
+      const { Match, Regular, Score, Threshold } = await verify(recognizerOf(this.#models), typings, userID)
+      if (Regular) throw new errors.TYPINGS_MISMATCH('are more regular than people type')
       if (!Match) {
         throw new errors.TYPINGS_MISMATCH(
           `do not match user ${quote(userID)}: score ${Score.toFixed(1)}; a match needs ${Threshold.toFixed(1)}`
@@ -167,6 +171,16 @@ export class Users {
     } catch (error) {
       // Those in memory are answered all the same.
       this.#log.warn(error, 'enrolled users not read')
+    }
+  }
+
+  /** The typings that a user is enrolled with; none of a trained user, and none while the store cannot be read. */
+  async typingsOf(userID: UserID): Promise<readonly Typing[]> {
+    try {
+      return (await this.#store.get(keyOf(userID)))?.user?.typings ?? []
+    } catch (error) {
+      this.#log.warn(error, 'enrolled users not read')
+      return []
     }
   }
 
@@ -290,7 +304,7 @@ function compare(a: UserID, b: UserID): number {
 }
 
 /** Whether two typings have the same times but for when they began. */
-export function isEqual(a: Typing, b: Typing): boolean {
+function isEqual(a: Typing, b: Typing): boolean {
   const moved = b.Press[0]! - a.Press[0]!
   return (['Press', 'Release'] as const).every(
     (event) =>

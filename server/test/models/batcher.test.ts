@@ -91,14 +91,16 @@ t.test('a run that fails fails its own questions and no others', async (t) => {
 t.test('who is gone before the run costs no row', async (t) => {
   const { batcher, runs } = doubling()
   let gone = false
-  void batcher.ask(1, () => gone)
+  const left = batcher.ask(1, () => gone)
   const answer = batcher.ask(2)
   gone = true
+  await t.rejects(left, { code: 'KS_ERR_CANCELLED', statusCode: 499 }, 'and waits for nothing')
   t.equal(await answer, 4)
   t.same(runs, [[2]])
 
-  void batcher.ask(3, () => true)
-  await turn()
-  await turn()
+  await t.rejects(
+    batcher.ask(3, () => true),
+    { code: 'KS_ERR_CANCELLED' }
+  )
   t.same(runs, [[2]], 'and where all are gone nothing runs')
 })

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Typing } from '../../src/schemas/typing.ts'
 import { type FixtureName, oracle, readyApp, typing, withoutChallenge } from '../fixtures.ts'
 
 const app = await readyApp()
@@ -39,7 +40,13 @@ t.test('a typing at a pace that is nobody’s is neither known nor the best cand
     const identified = (await post('/identify', { Typings: [absurd] })).json()
     t.equal(identified.Known, false, `a key every ${pace} ms`)
     const { UserID } = identified
-    t.match((await post('/verify', { UserID, Typings: [absurd] })).json(), { UserID, Match: false })
+    t.equal(identified.Regular, true)
+    t.match((await post('/verify', { UserID, Typings: [absurd] })).json(), {
+      UserID,
+      Match: false,
+      Confidence: 'low',
+      Regular: true
+    })
   }
 })
 
@@ -77,6 +84,41 @@ t.test(
     }
   }
 )
+
+t.test('confidence is that of the best candidate’s probability, or of the evidence', async (t) => {
+  const confidences = new Set<string>()
+  const slower = ({ Press, Release }: Typing): Typing => {
+    const longer = (time: number) => Math.round(time * 1.4)
+    return { Press: Press.map(longer), Release: Release.map(longer) }
+  }
+  const typings = python.press.map((_, row) => typing(python, row))
+  // Of those who are there, and of some who are not.
+  for (const typed of [...typings, ...typings.slice(0, 80).map(slower)]) {
+    const Typings = [typed]
+    const identified = (await post('/identify?top=1', { Typings })).json()
+    const [{ UserID, Probability }] = identified.Candidates
+    const expected = !identified.Known || Probability < 0.5 ? 'low' : Probability < 0.95 ? 'medium' : 'high'
+    t.equal(identified.Confidence, expected, `${Probability}, ${identified.Known ? '' : 'un'}known`)
+    const { Match, Score, Threshold, Confidence } = (await post('/verify', { UserID, Typings })).json()
+    t.equal(Confidence, !Match ? 'low' : Math.exp(Score - Threshold) > 10 ? 'high' : 'medium')
+    confidences.add(identified.Confidence).add(`${Confidence} evidence`)
+  }
+  t.equal(confidences.size, 6, 'each of them is there')
+})
+
+t.test('a copy within one call is refused, by any caller', async (t) => {
+  const { Press, Release } = typing(python, 0)
+  // Every time moved by 3 ms or less.
+  const moved = (times: number[]) => times.map((time, i) => time + 1_000 + ((i * 5) % 7) - 3)
+  const Typings = [typing(python, 1), { Press, Release }, { Press: moved(Press), Release: moved(Release) }]
+  for (const url of ['/identify', '/verify']) {
+    t.match((await post(url, { ...(url === '/verify' && { UserID: 1 }), Typings })).json(), {
+      statusCode: 400,
+      code: 'KS_ERR_TYPING_INVALID',
+      message: 'body.Typings[2] is a copy of body.Typings[1], or nearly one; send each typing once'
+    })
+  }
+})
 
 t.test('five candidates are given unless asked otherwise', async (t) => {
   const Typings = [typing(python, 0)]
@@ -178,7 +220,7 @@ t.test('bad input is refused with the field and the reason', async (t) => {
 
 t.test('who asks at the same time gets an own answer, of however many typings', async (t) => {
   const questions = Array.from({ length: 100 }, (_, i) => ({
-    Typings: Array.from({ length: 1 + (i % 3) }, (_, j) => typing(python, 8 * i + j))
+    Typings: Array.from({ length: 1 + (i % 3) }, (_, j) => typing(python, 8 * i + 3 * j))
   }))
   const together = await Promise.all(questions.map((question) => post('/identify', question)))
   for (const [i, question] of questions.entries()) {

@@ -1,5 +1,8 @@
 import t from 'tap'
+import type { Typing } from '../../src/schemas/typing.ts'
 import { checkTyping } from '../../src/typings/check.ts'
+import { distance, findCopied } from '../../src/typings/copies.ts'
+import { isRegular } from '../../src/typings/regular.ts'
 
 const refused = (message: string) => ({ code: 'KS_ERR_TYPING_INVALID', statusCode: 400, message })
 
@@ -22,4 +25,34 @@ t.test('what no keyboard sends is refused, with the time at fault', async (t) =>
   for (const [typing, message] of faults) {
     t.throws(() => checkTyping({ Press: [...typing.Press], Release: [...typing.Release] }), refused(message))
   }
+})
+
+t.test(
+  'the distance of two typings is the mean difference of their hold and press-press times',
+  async (t) => {
+    const one: Typing = { Press: [0, 100, 250], Release: [80, 190, 300] }
+    // Holds 80, 90, 50 and 90, 90, 44; press-press 100, 150 and 120, 146: (10 + 0 + 6 + 20 + 4) / 5.
+    const other: Typing = { Press: [7, 127, 273], Release: [97, 217, 317] }
+    t.equal(distance(one, other), 8)
+    t.equal(findCopied(one, [other]), -1, '8 ms is far enough')
+    const nearer = { ...other, Release: [96, 217, 317] }
+    t.equal(findCopied(one, [other, nearer]), 1)
+    t.equal(findCopied(one, [{ Press: [0, 100], Release: [80, 190] }]), -1, 'of another string')
+  }
+)
+
+t.test('equal pauses or equal holds are regular; of a short string people may have them', async (t) => {
+  const typed = (pauses: number[], holds: number[]): Typing => {
+    const Press = pauses.map((_, key) => pauses.slice(1, key + 1).reduce((sum, pause) => sum + pause, 0))
+    return { Press, Release: Press.map((press, key) => press + holds[key]!) }
+  }
+  const [pauses, holds] = [
+    [0, 120, 180, 90, 140, 210, 95, 160, 130, 170, 110],
+    [80, 95, 60, 110, 75, 90, 85, 100, 70, 65, 105]
+  ]
+  const equal = Array<number>(11).fill(100)
+  t.notOk(isRegular(typed(pauses, holds)))
+  t.ok(isRegular(typed(equal, holds)))
+  t.ok(isRegular(typed(pauses, equal)))
+  t.notOk(isRegular(typed(equal.slice(1), holds.slice(1))), 'ten keys')
 })

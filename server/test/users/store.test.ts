@@ -9,7 +9,14 @@ import Database from 'libsql'
 import t, { type Test } from 'tap'
 import { DynamoStore } from '../../src/users/dynamodb.ts'
 import { IN_MEMORY, SqliteStore } from '../../src/users/sqlite.ts'
-import { type Entry, keyOf, type Store, type StoredUser, StoreError } from '../../src/users/store.ts'
+import {
+  type Claims,
+  type Entry,
+  keyOf,
+  type Store,
+  type StoredUser,
+  StoreError
+} from '../../src/users/store.ts'
 import { answerAllWith, createTable, refuse, startDynamo, withoutMoto } from './dynamodb.ts'
 
 const NOW = '2026-11-25T12:00:00.000Z'
@@ -125,6 +132,45 @@ for (const [name, make] of Object.entries(STORES)) {
       t.equal(users, 249)
     })
 
+    await t.test(
+      'keeps claims, written only over the revision that was read, until they expire',
+      async (t) => {
+        const store = await open(t)
+        const soon = Math.floor(Date.now() / 1000) + 60
+        const claims = (failures: number): Claims => ({
+          failures,
+          at: 1_795_000_000_000,
+          accepted: [{ at: 5, typing: user('ana').typings[0]! }]
+        })
+        t.equal(await store.readClaims(keyOf('ana')), undefined)
+        t.equal(await store.writeClaims(keyOf('ana'), 0, claims(1), soon), true)
+        t.equal(await store.writeClaims(keyOf('ana'), 0, claims(9), soon), false, 'another was first')
+        t.equal(await store.writeClaims(keyOf('ana'), 2, claims(9), soon), false)
+        t.same(await store.readClaims(keyOf('ana')), { revision: 1, claims: claims(1) })
+        t.equal(await store.readClaims(keyOf('bob')), undefined)
+        t.equal(await store.writeClaims(keyOf('ana'), 1, claims(2), soon), true)
+        t.match(await store.readClaims(keyOf('ana')), { revision: 2, claims: { failures: 2 } })
+        t.same(await readAll(store), { entries: [], cursor: '0' }, 'and are no users')
+
+        t.equal(await store.writeClaims(keyOf('ana'), 2, claims(3), soon - 61), true)
+        t.equal(await store.readClaims(keyOf('ana')), undefined, 'expired')
+        t.equal(await store.writeClaims(keyOf('ana'), 0, claims(4), soon), true)
+        t.match(await store.readClaims(keyOf('ana')), { revision: 1, claims: { failures: 4 } })
+      }
+    )
+
+    await t.test('deletes claims with the user', async (t) => {
+      const store = await open(t)
+      await store.put(keyOf('ana'), 0, user('ana'))
+      await store.writeClaims(keyOf('ana'), 0, { failures: 1, at: 1, accepted: [] }, 4_000_000_000)
+      await store.writeClaims(keyOf('bob'), 0, { failures: 2, at: 1, accepted: [] }, 4_000_000_000)
+      await store.put(keyOf('ana'), 1, user('ana', 3))
+      t.match(await store.readClaims(keyOf('ana')), { revision: 1 }, 'not when they change')
+      await store.put(keyOf('ana'), 2)
+      t.equal(await store.readClaims(keyOf('ana')), undefined)
+      t.match(await store.readClaims(keyOf('bob')), { claims: { failures: 2 } })
+    })
+
     await t.test('writers at the same time lose nothing, and readers see it all', async (t) => {
       const stores = (await openAll(t, 3)) as [Store, Store, Store]
       const seen = new Map<string, number>()
@@ -168,6 +214,7 @@ for (const [name, answer, said] of DYNAMO_FAULTS) {
     await t.rejects(store.put(keyOf('ana'), 0, user('ana')), StoreError)
     await t.rejects(store.changes(), StoreError)
     await t.rejects(store.users().next(), StoreError)
+    await t.rejects(store.readClaims(keyOf('ana')), StoreError)
   })
 }
 
