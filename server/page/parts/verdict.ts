@@ -2,7 +2,7 @@ import { find } from '../lib/dom.ts'
 import { percent } from '../lib/format.ts'
 import type { Identification } from '../lib/service.ts'
 
-/** How sure an answer is: in percent, or in a word where the caller is no administrator. */
+/** How sure an answer is: in percent, or in a word where the caller is not an administrator. */
 export function howSure({ Confidence, Candidates }: Identification): string {
   const { Probability } = Candidates[0]!
   return Probability === undefined ? `${Confidence} confidence` : percent(Probability)

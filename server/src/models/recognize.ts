@@ -96,11 +96,19 @@ export async function verify(
   if (claimed >= scaled.length) return verify(recognizer, typings, userID, isCancelled)
   const Score = evidence(scaled, claimed, gallery.users)
   const { match } = thresholdFor(thresholds, gallery.enrolled[claimed]!)
-  const Regular = typings.some(isRegular)
-  const Match = Score > match && !Regular
+  const weighed = { UserID: userID, Regular: typings.some(isRegular), Score }
+  return decide(weighed, match)
+}
+
+/** Decide about a claim, with the evidence that a match needs. */
+export function decide(
+  { UserID, Regular, Score }: Pick<Verification, 'UserID' | 'Regular' | 'Score'>,
+  Threshold: number
+): Verification {
+  const Match = Score > Threshold && !Regular
   // Without a match it is always low: how near a claim came would tell an attacker which way to go on.
-  const Confidence = Match ? (Score > match + TEN_TIMES ? 'high' : 'medium') : 'low'
-  return { UserID: userID, Match, Confidence, Regular, Score, Threshold: match }
+  const Confidence = Match ? (Score > Threshold + TEN_TIMES ? 'high' : 'medium') : 'low'
+  return { UserID, Match, Confidence, Regular, Score, Threshold }
 }
 
 /** The error for a user who is not there; says so where the same number or text of the other kind is. */

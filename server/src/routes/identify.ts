@@ -57,7 +57,8 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{
         summary: 'Is it this user? From every single time of one or more typings',
         description:
           'The threshold is set for the false acceptance rate that GET /models gives. A match is evidence, not proof. ' +
-          'For callers other than administrators: after 5 failures in a row the user is paused (429, Retry-After); ' +
+          'For callers other than administrators: each failure raises what the next match needs; after 5 in a row the ' +
+          'user is paused (429, Retry-After); ' +
           'a copy of a typing that was enrolled or accepted is refused (409).',
         body: VerifyRequest,
         response: { 200: VerifyReply, ...ERROR_REPLIES }

@@ -8,7 +8,7 @@ import { computeFeatures } from './features.ts'
 export const LEAST = { HT: 1.5, PPT: 15 } as const
 
 /** Keys of the shortest string that this was measured on; of fewer, people's times may be alike by chance. */
-const KEYS = 11
+export const KEYS = 11
 
 /** Whether a typing is more regular than people type, as a program's is whose pauses are all the same. */
 export function isRegular(typing: Typing): boolean {

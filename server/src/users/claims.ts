@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { errors } from '../errors.ts'
-import type { Verification } from '../models/recognize.ts'
+import { decide, type Verification } from '../models/recognize.ts'
 import type { UserID } from '../schemas/common.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { quote } from '../text.ts'
@@ -15,6 +15,13 @@ const DAY = 24 * 60 * MINUTE
 const FREE = 4
 const FIRST_PAUSE = 15 * MINUTE
 const LONGEST_PAUSE = DAY
+
+/**
+ * Evidence that each failure adds to what a match needs, up to the third: it makes it likelier that somebody else tries.
+ * docs/threat-model.md has what that stops, and what it costs people.
+ */
+const DOUBT = Math.log(3)
+const MOST_DOUBTED = 3
 
 /** ms without a claim after which failures are forgotten. */
 const FAILURES_KEPT = 7 * DAY
@@ -33,8 +40,8 @@ export interface Paused extends Error {
 }
 
 /**
- * Claims to be a user, of callers who are not administrators: failures are counted and make pauses, and copies of
- * typings that were enrolled or accepted are refused. Counted in the store, so that all processes count together.
+ * Claims to be a user, of callers who are not administrators: failures are counted, raise what a match needs and make
+ * pauses, and copies of typings that were enrolled or accepted are refused. Counted in the store, so that all processes count together.
  */
 export class ClaimGuard {
   readonly #store: Store
@@ -87,19 +94,18 @@ export class ClaimGuard {
     weigh: () => Promise<Verification>,
     enrolledOf: (userID: UserID) => Promise<readonly Typing[]>
   ): Promise<Verification> {
-    let verification: Verification | undefined
-    let enrolled: readonly Typing[] = []
+    let weighed: Verification | undefined
+    let enrolled: readonly Typing[] | undefined
     for (let tries = 0; tries < TRIES; tries++) {
       const { claims, revision } = await this.#read(key)
       const seconds = Math.ceil(pauseOf(claims) / 1000)
       if (seconds > 0) {
         throw Object.assign(new errors.CLAIM_PAUSED(quote(userID), seconds), { retryAfter: seconds })
       }
-      if (verification === undefined) {
-        verification = await weigh()
-        if (verification.Match) enrolled = await enrolledOf(userID)
-      }
-      const kept = [...enrolled, ...claims.accepted.map(({ typing }) => typing)]
+      weighed ??= await weigh()
+      const verification = decide(weighed, weighed.Threshold + doubtAfter(claims.failures))
+      if (verification.Match) enrolled ??= await enrolledOf(userID)
+      const kept = [...(enrolled ?? []), ...claims.accepted.map(({ typing }) => typing)]
       const replayed = verification.Match ? typings.findIndex((typing) => findCopied(typing, kept) >= 0) : -1
       const isAccepted = verification.Match && replayed < 0
       // No answer before it is counted; where another was counted meanwhile, that may make a pause.
@@ -141,10 +147,19 @@ export class ClaimGuard {
   }
 }
 
+/** ms from the last of so many failures in a row to the next answer. */
+export function pauseAfter(failures: number): number {
+  return failures <= FREE ? 0 : Math.min(FIRST_PAUSE * 2 ** (failures - FREE - 1), LONGEST_PAUSE)
+}
+
+/** Evidence that a match needs beyond its threshold after so many failures in a row. */
+export function doubtAfter(failures: number): number {
+  return DOUBT * Math.min(failures, MOST_DOUBTED)
+}
+
 /** ms until the next claim is answered. */
 function pauseOf({ failures, at }: Claims): number {
-  if (failures <= FREE) return 0
-  const pause = Math.min(FIRST_PAUSE * 2 ** (failures - FREE - 1), LONGEST_PAUSE)
+  const pause = pauseAfter(failures)
   // A clock that was set back makes no pause longer.
   return Math.min(at + pause - Date.now(), pause)
 }

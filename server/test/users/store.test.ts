@@ -150,7 +150,7 @@ for (const [name, make] of Object.entries(STORES)) {
         t.equal(await store.readClaims(keyOf('bob')), undefined)
         t.equal(await store.writeClaims(keyOf('ana'), 1, claims(2), soon), true)
         t.match(await store.readClaims(keyOf('ana')), { revision: 2, claims: { failures: 2 } })
-        t.same(await readAll(store), { entries: [], cursor: '0' }, 'and are no users')
+        t.same(await readAll(store), { entries: [], cursor: '0' }, 'and do not count as users')
 
         t.equal(await store.writeClaims(keyOf('ana'), 2, claims(3), soon - 61), true)
         t.equal(await store.readClaims(keyOf('ana')), undefined, 'expired')
