@@ -66,6 +66,12 @@ export const ConfigSchema = Type.Object(
       default: 30,
       description: 'Time the logs of tasks, network and load balancer are kept, days'
     }),
+    callsPerMinute: Type.Integer({
+      default: 30_000,
+      minimum: 0,
+      description:
+        'Calls of one key, or of one address without a key, that are answered in a minute; 0 for any number'
+    }),
     logLevel: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace'], {
       default: 'info',
       description: 'Least level that the server logs'

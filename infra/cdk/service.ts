@@ -167,6 +167,9 @@ export class Service extends Construct {
         PORT: String(CONTAINER_PORT),
         DRAIN_SECONDS: String(config.drainSeconds),
         LOG_LEVEL: config.logLevel,
+        CALLS_PER_MINUTE: String(config.callsPerMinute),
+        // The load balancer.
+        TRUSTED_PROXIES: '1',
         USERS_TABLE: usersTable.tableName,
         // For the SDK that reads the table.
         AWS_REGION: Stack.of(this).region

@@ -7,6 +7,8 @@ import Fastify, {
 } from 'fastify'
 import { errors, MEDIA_TYPE_CODE, toErrorReply } from './errors.ts'
 import { Keys } from './http/authentication.ts'
+import { CallCounts } from './http/call-counts.ts'
+import { limitCalls } from './http/call-limit.ts'
 import { Health } from './http/health.ts'
 import { parseJson } from './http/json.ts'
 import { LIMITS, type Limits } from './http/limits.ts'
@@ -46,6 +48,10 @@ export interface AppOptions {
   adminKeyHashes?: readonly string[]
   /** Whether users may be enrolled without a key; where keys are not required, unless said otherwise. */
   isAdminOpen?: boolean
+  /** Of one key, or of one address without a key; 0 for any number. */
+  callsPerMinute?: number
+  /** Proxies in front of the service, each of which adds the address that it was called from to X-Forwarded-For. */
+  trustedProxies?: number
   /** Set to draining by the process some time before it ends; the app's own if left out. */
   health?: Health
   limits?: Limits
@@ -60,6 +66,8 @@ export async function buildApp({
   apiKeyHashes = [],
   adminKeyHashes = [],
   isAdminOpen = apiKeyHashes.length + adminKeyHashes.length === 0,
+  callsPerMinute = 0,
+  trustedProxies = 0,
   health = new Health(),
   limits = LIMITS,
   logger = false
@@ -88,6 +96,8 @@ export async function buildApp({
   const app = Fastify({
     logger: typeof logger === 'object' ? { serializers, ...logger } : logger,
     bodyLimit: limits.body,
+    // Fastify believes nobody by a number alone, as it cannot know that only proxies reach it; the operator can.
+    trustProxy: trustedProxies > 0 && ((_address, hop) => hop < trustedProxies),
     requestTimeout: limits.requestTime,
     connectionTimeout: limits.idleTime,
     keepAliveTimeout: limits.idleTime,
@@ -122,6 +132,7 @@ export async function buildApp({
   })
 
   const claims = new ClaimGuard(kept, app.log)
+  const counts = new CallCounts(kept, app.log)
 
   app.setErrorHandler<FastifyError & Partial<Paused>>((thrown, request, reply) => {
     const isMediaType = thrown.code === MEDIA_TYPE_CODE
@@ -154,6 +165,7 @@ export async function buildApp({
   await app.register(healthRoutes, { health })
   await app.register(pageRoutes)
   await app.register(async (guarded) => {
+    if (callsPerMinute > 0) await limitCalls(guarded, { keys, counts, most: callsPerMinute })
     keys.require(guarded)
     requirePlainUtf8(guarded)
     await guarded.register(modelsRoutes, { models: requireModels })
@@ -172,6 +184,7 @@ export async function buildApp({
   })
   app.addHook('onClose', async () => {
     await claims.close()
+    await counts.close()
     await users?.close()
     await loaded?.close()
   })

@@ -48,6 +48,19 @@ export const ConfigSchema = Type.Object({
     default: true,
     description: 'false serves all callers without a key; on loopback only this machine can call'
   }),
+  CALLS_PER_MINUTE: Type.Integer({
+    default: 30_000,
+    minimum: 0,
+    description:
+      'Calls of one key, or of one address without a key, that are answered in a minute; 0 for any number'
+  }),
+  TRUSTED_PROXIES: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 10,
+    description:
+      'Proxies in front of the service, whose X-Forwarded-For is believed: 1 behind an ALB; nobody else may reach the port'
+  }),
   DRAIN_SECONDS: Type.Integer({
     default: 0,
     minimum: 0,
@@ -101,6 +114,9 @@ export const hashes = (setting: string | undefined): string[] => setting?.split(
 export function isAdminOpen({ HOST, API_KEY_SHA256, ADMIN_KEY_SHA256 }: Config): boolean {
   return isLoopback(HOST) && API_KEY_SHA256 === undefined && ADMIN_KEY_SHA256 === undefined
 }
+
+/** Calls that one caller may make in a minute, 0 for any number: on this machine, as long as no key is set. */
+export const callsPerMinute = (config: Config): number => (isAdminOpen(config) ? 0 : config.CALLS_PER_MINUTE)
 
 interface Fault {
   instancePath: string

@@ -69,6 +69,13 @@ export const errors = {
   /** Typings to be added to a user that do not look like theirs. */
   TYPINGS_MISMATCH: createError<[why: string]>('KS_ERR_TYPINGS_MISMATCH', 'body.Typings %s', 409),
 
+  /** Too many calls by one key, or from one address without a key; `Retry-After` says when the next is answered. */
+  CALLS_LIMITED: createError<[most: number, seconds: number]>(
+    'KS_ERR_CALLS_LIMITED',
+    'more than %s calls in a minute by one key, or from one address without a key; the next is answered in %s s',
+    429
+  ),
+
   /** Too many claims to be one user failed; `Retry-After` says when the next is answered. */
   CLAIM_PAUSED: createError<[user: string, seconds: number]>(
     'KS_ERR_CLAIM_PAUSED',

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
-import { ConfigError, hashes, isAdminOpen, readConfig } from './config.ts'
+import { ConfigError, callsPerMinute, hashes, isAdminOpen, readConfig } from './config.ts'
 import { Health } from './http/health.ts'
 import { loadModels } from './models/load.ts'
 import { ModelsError } from './models/manifest.ts'
@@ -35,6 +35,8 @@ async function main(): Promise<void> {
     apiKeyHashes: hashes(config.API_KEY_SHA256),
     adminKeyHashes: hashes(config.ADMIN_KEY_SHA256),
     isAdminOpen: isAdminOpen(config),
+    callsPerMinute: callsPerMinute(config),
+    trustedProxies: config.TRUSTED_PROXIES,
     logger: { level: config.LOG_LEVEL }
   })
   const drain = config.DRAIN_SECONDS * 1000

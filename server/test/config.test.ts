@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ConfigError, isAdminOpen, readConfig } from '../src/config.ts'
+import { ConfigError, callsPerMinute, isAdminOpen, readConfig } from '../src/config.ts'
 
 t.test('an empty environment gives the defaults', async (t) => {
   const defaults = {
@@ -7,6 +7,8 @@ t.test('an empty environment gives the defaults', async (t) => {
     PORT: 8080,
     MODELS_DIR: 'models',
     REQUIRE_API_KEY: true,
+    CALLS_PER_MINUTE: 30_000,
+    TRUSTED_PROXIES: 0,
     DRAIN_SECONDS: 0,
     LOG_LEVEL: 'info',
     USERS_DB: 'users/users.db'
@@ -33,6 +35,15 @@ t.test('an invalid variable is named with the reason', async (t) => {
   for (const [environment, message] of sentences) {
     t.throws(() => readConfig(environment), new ConfigError(message))
   }
+})
+
+t.test('calls are limited unless they come from this machine and need no key', async (t) => {
+  const most = (environment: NodeJS.ProcessEnv) => callsPerMinute(readConfig(environment))
+  t.equal(most({}), 0)
+  t.equal(most({ CALLS_PER_MINUTE: '10' }), 0)
+  t.equal(most({ API_KEY_SHA256: 'a'.repeat(64) }), 30_000)
+  t.equal(most({ HOST: '0.0.0.0', REQUIRE_API_KEY: 'false', CALLS_PER_MINUTE: '10' }), 10)
+  t.equal(most({ HOST: '0.0.0.0', REQUIRE_API_KEY: 'false', CALLS_PER_MINUTE: '0' }), 0)
 })
 
 t.test('users may be enrolled without a key on this machine alone, and until a key is set', async (t) => {

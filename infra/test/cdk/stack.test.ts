@@ -60,7 +60,8 @@ t.test('the server may read and write its table of users, and do nothing else in
     'dynamodb:DeleteItem',
     'dynamodb:GetItem',
     'dynamodb:PutItem',
-    'dynamodb:Query'
+    'dynamodb:Query',
+    'dynamodb:UpdateItem'
   ])
   const [table, index, ...others] = statements[0].Resource.map((arn: object) => JSON.stringify(arn))
   t.match(table, /table\/keystroke-users"/)
@@ -95,9 +96,18 @@ t.test('people in the table are encrypted, can be put back, and are not deleted 
     BillingMode: 'PAY_PER_REQUEST',
     SSESpecification: { SSEEnabled: true },
     PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 7 },
-    DeletionProtectionEnabled: true
+    DeletionProtectionEnabled: true,
+    TimeToLiveSpecification: { AttributeName: 'expires', Enabled: true }
   })
-  t.match(container.Environment, [{}, {}, {}, {}, { Name: 'USERS_TABLE', Value: 'keystroke-users' }])
+  const named = container.Environment.map(({ Name, Value }: { Name: string; Value: unknown }) => [
+    Name,
+    Value
+  ])
+  t.match(Object.fromEntries(named), {
+    USERS_TABLE: 'keystroke-users',
+    TRUSTED_PROXIES: '1',
+    CALLS_PER_MINUTE: '30000'
+  })
 })
 
 t.test('over the gateways go ECR’s layers and the table of users, and nothing else', async (t) => {

@@ -53,6 +53,13 @@ export class Keys {
     return key !== undefined && isAccepted(key, this.#admin)
   }
 
+  /** Name the key of a call without telling it; undefined where it is not accepted. */
+  nameOf(request: FastifyRequest): string | undefined {
+    const key = readKey(request)
+    if (key === undefined || !isAccepted(key, [...this.#calling, ...this.#admin])) return undefined
+    return `key ${digestOf(key).toString('hex')}`
+  }
+
   /** Answer the routes registered on `app`, and on none but it, only to those who have a key of either kind. */
   require(app: FastifyInstance): void {
     if (!this.needsKey) return
@@ -92,9 +99,11 @@ function readKey({ headers }: FastifyRequest): string | undefined {
   return /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
 }
 
+const digestOf = (key: string) => createHash('sha256').update(key).digest()
+
 /** Takes as long whichever key is right, or none: digests are compared, all of them, to their ends. */
 function isAccepted(key: string, accepted: readonly Buffer[]): boolean {
-  const digest = createHash('sha256').update(key).digest()
+  const digest = digestOf(key)
   let found = false
   for (const hash of accepted) found = timingSafeEqual(digest, hash) || found
   return found

@@ -26,6 +26,9 @@ const ATTEMPTS = 2
 /** Entries read at a time. */
 const PAGE = 100
 
+/** Minutes after which counts of calls are deleted. */
+const CALLS_KEPT = 5
+
 /** ms that a write waits for those before it; longer, and its caller has given up. */
 const PATIENCE = 5_000
 
@@ -36,7 +39,7 @@ const PAUSE = 20
 /**
  * The table that the store needs, as the stack makes it. All users are one partition (at most 10 GB, a million
  * users), so that the index can give them in the order of their changes, and read consistently. The claims to be each
- * user are a partition of their own: they are written with every claim.
+ * user, and the calls of each caller, are a partition of their own: they are written often.
  */
 export const TABLE = {
   partitionKey: 'kind',
@@ -53,6 +56,7 @@ export const ACTIONS = [
   'dynamodb:GetItem',
   'dynamodb:Query',
   'dynamodb:PutItem',
+  'dynamodb:UpdateItem',
   'dynamodb:DeleteItem',
   'dynamodb:ConditionCheckItem'
 ]
@@ -153,6 +157,22 @@ export class DynamoStore implements Store {
         throw error
       }
     })
+  }
+
+  async addCalls(caller: string, minute: number, count: number): Promise<number> {
+    const { Attributes } = await this.#attempt((client) =>
+      client.updateItem({
+        TableName: this.#table,
+        Key: { kind: { S: `calls ${caller}` }, key: { S: `${minute}` } },
+        UpdateExpression: 'ADD calls :count SET expires = :expires',
+        ExpressionAttributeValues: {
+          ':count': { N: `${count}` },
+          ':expires': { N: `${(minute + CALLS_KEPT) * 60}` }
+        },
+        ReturnValues: 'UPDATED_NEW'
+      })
+    )
+    return Number(Attributes!.calls!.N)
   }
 
   async close(): Promise<void> {

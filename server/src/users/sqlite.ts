@@ -38,7 +38,14 @@ const SCHEMA = `
     -- Claims as JSON.
     claims TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS claims_by_expiry ON claims (expires)
+  CREATE INDEX IF NOT EXISTS claims_by_expiry ON claims (expires);
+  CREATE TABLE IF NOT EXISTS calls (
+    caller TEXT,
+    -- Since 1970.
+    minute INTEGER,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (minute, caller)
+  ) STRICT, WITHOUT ROWID
 `
 
 const FORGET = 'DELETE FROM claims WHERE expires <= unixepoch()'
@@ -126,8 +133,7 @@ export class SqliteStore implements Store {
   }
 
   async writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean> {
-    const database = await this.#open()
-    return attempt(() => {
+    return this.#writeLightly((database) => {
       const write = database.transaction(() => {
         database.exec(FORGET)
         const found = database.prepare('SELECT revision FROM claims WHERE key = ?').get(key) as
@@ -139,13 +145,23 @@ export class SqliteStore implements Store {
           .run(key, expected + 1, expires, JSON.stringify(claims))
         return true
       })
-      // Every claim is written: a disk that has to confirm each would let few be answered.
-      database.pragma('synchronous = NORMAL')
-      try {
-        return write.immediate()
-      } finally {
-        database.pragma('synchronous = FULL')
-      }
+      return write.immediate()
+    })
+  }
+
+  addCalls(caller: string, minute: number, count: number): Promise<number> {
+    return this.#writeLightly((database) => {
+      const write = database.transaction(() => {
+        database.prepare('DELETE FROM calls WHERE minute < ?').run(minute - 1)
+        return database
+          .prepare(
+            `INSERT INTO calls VALUES (?, ?, ?)
+            ON CONFLICT (minute, caller) DO UPDATE SET count = count + excluded.count
+            RETURNING count`
+          )
+          .get(caller, minute, count) as { count: number }
+      })
+      return write.immediate().count
     })
   }
 
@@ -160,6 +176,19 @@ export class SqliteStore implements Store {
     if (this.#opening === undefined && this.#path !== IN_MEMORY && !existsSync(this.#path)) return undefined
     const database = await this.#open()
     return attempt(() => read(database))
+  }
+
+  /** Write what a power failure may lose: a disk that has to confirm each claim would let few be answered. */
+  async #writeLightly<T>(write: (database: Database.Database) => T): Promise<T> {
+    const database = await this.#open()
+    return attempt(() => {
+      database.pragma('synchronous = NORMAL')
+      try {
+        return write(database)
+      } finally {
+        database.pragma('synchronous = FULL')
+      }
+    })
   }
 
   /** Open the file, once: a second connection of one process would drop the locks of the first when it is closed. */

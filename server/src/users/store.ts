@@ -47,7 +47,7 @@ export interface ClaimsEntry {
   claims: Claims
 }
 
-/** Where enrolled users are kept, and claims to be any user, for all processes that serve them. */
+/** Where enrolled users are kept, claims to be any user, and counts of calls, for all processes that serve them. */
 export interface Store {
   /** @throws StoreError if the store cannot be read now */
   get(key: string): Promise<Entry | undefined>
@@ -85,6 +85,15 @@ export interface Store {
    * @throws StoreError if the store cannot be written now
    */
   writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean>
+
+  /**
+   * Add calls of a caller to those of a minute, which are forgotten soon after.
+   *
+   * @param minute - since 1970
+   * @returns how many there are now, of all processes
+   * @throws StoreError if the store cannot be written now
+   */
+  addCalls(caller: string, minute: number, count: number): Promise<number>
 
   close(): Promise<void>
 }

@@ -77,6 +77,21 @@ for (const [name, make] of Object.entries(STORES)) {
       t.equal(await store.get(keyOf('Ana')), undefined)
     })
 
+    await t.test('adds up the calls of each caller and minute, of all processes', async (t) => {
+      const [one, other] = (await openAll(t, 2)) as [Store, Store]
+      const minute = Math.floor(Date.now() / 60_000)
+      t.equal(await one.addCalls('ana', minute, 60), 60)
+      t.equal(await other.addCalls('ana', minute, 7), 67)
+      t.equal(await one.addCalls('ben', minute, 1), 1)
+      t.equal(await one.addCalls('ana', minute + 1, 2), 2)
+      t.equal(await other.addCalls('ana', minute, 3), 70, 'of the minute before, where clocks differ')
+      const together = await Promise.all([1, 2, 3, 4].map(() => one.addCalls('cleo', minute, 10)))
+      t.same(
+        together.sort((a, b) => a - b),
+        [10, 20, 30, 40]
+      )
+    })
+
     await t.test('tells the number 1 from the text "1", and keeps text of all alphabets', async (t) => {
       const store = await open(t)
       for (const id of [1, '1', 'Zoë', '李雷', '🦆', "o'neill; --"]) {
