@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, parse, resolve } from 'node:path'
+import pretty from 'pino-pretty'
 import { ConfigError, readConfig } from '../server/src/config.ts'
 import { goldenRequest } from '../server/src/models/golden.ts'
 import { checkFiles, ModelsError, readManifest } from '../server/src/models/manifest.ts'
@@ -13,6 +14,14 @@ import { isAnswered, within } from './lib/wait.ts'
 import { train } from './train.ts'
 
 const STARTS_WITHIN = 60_000
+/** Lines of the log for people, in a terminal; elsewhere they are JSON. */
+const READABLE: pretty.PrettyOptions = {
+  translateTime: 'HH:MM:ss',
+  ignore: 'pid,hostname,id,method,route,status,ms,ip,code',
+  messageFormat: ({ msg, method, route, status, ms, code }) =>
+    msg === 'request' ? `${method} ${route} ${status} ${ms} ms ${code ?? ''}` : `${msg}`,
+  sync: true
+}
 /** Signals closer together than this are one, ms. */
 const SAME_SIGNAL = 500
 
@@ -42,12 +51,13 @@ async function start(csv?: string): Promise<number> {
 
   const server = spawn(process.execPath, ['server/dist/main.js'], {
     cwd: ROOT,
-    stdio: 'inherit',
+    stdio: ['inherit', process.stdout.isTTY ? 'pipe' : 'inherit', 'inherit'],
     env: { ...process.env, MODELS_DIR: models },
     // Out of the terminal's reach: a second signal ends the server at once, and Ctrl-C comes here several
     // times over, from the terminal, from npm and from tsx.
     detached: true
   })
+  server.stdout?.pipe(pretty(READABLE))
   let last = 0
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {

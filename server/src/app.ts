@@ -12,7 +12,7 @@ import { limitCalls } from './http/call-limit.ts'
 import { Health } from './http/health.ts'
 import { parseJson } from './http/json.ts'
 import { LIMITS, type Limits } from './http/limits.ts'
-import { serializers } from './http/logging.ts'
+import { FaultLog, logRequests, requestID } from './http/logging.ts'
 import { answerMalformed } from './http/malformed.ts'
 import { acceptedTypes, requirePlainUtf8, unsupportedType } from './http/media-type.ts'
 import { collectMethods } from './http/methods.ts'
@@ -94,7 +94,12 @@ export async function buildApp({
   }
 
   const app = Fastify({
-    logger: typeof logger === 'object' ? { serializers, ...logger } : logger,
+    logger,
+    // One line a request, below. A logger of its own for each would cost more than the line.
+    logController: new FaultLog(),
+    childLoggerFactory: (own) => own,
+    requestIdHeader: false,
+    genReqId: requestID,
     bodyLimit: limits.body,
     // Fastify believes nobody by a number alone, as it cannot know that only proxies reach it; the operator can.
     trustProxy: trustedProxies > 0 && ((_address, hop) => hop < trustedProxies),
@@ -123,6 +128,7 @@ export async function buildApp({
     { parseAs: 'string' },
     async (_request: unknown, body: string) => parseJson(body)
   )
+  logRequests(app)
   const methodsOf = collectMethods(app)
 
   app.addHook('onSend', (_request, reply, _payload, done) => {
@@ -138,16 +144,16 @@ export async function buildApp({
     const isMediaType = thrown.code === MEDIA_TYPE_CODE
     const error = isMediaType ? unsupportedType(request) : thrown
     const refused = error.statusCode !== undefined && error.statusCode < 500
-    // A refusal's message may quote what somebody typed; its code says enough for the log.
-    if (refused) request.log.info({ code: error.code }, 'request refused')
-    else request.log.error(error)
+    // A refusal's message may quote what somebody typed; the log has its code.
+    reply.errorCode = error.code
+    if (!refused) app.log.error({ id: request.id, err: error }, error.message)
     const isPassing = error instanceof errors.NOT_READY || error instanceof errors.STORE
     const answered = refused || isPassing ? error : new errors.INTERNAL()
     if (isMediaType) reply.header('accept', acceptedTypes(request).join(', '))
     const retryAfter = error instanceof errors.STORE ? STORE_RETRY : thrown.retryAfter
     if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
     if (error instanceof errors.CONTENT_ENCODING) reply.header('accept-encoding', 'identity')
-    const body = toErrorReply(answered)
+    const body = toErrorReply(answered, request.id)
     return reply.code(body.statusCode).send(body)
   })
   app.setNotFoundHandler(({ method, url }, reply) => {

@@ -152,7 +152,15 @@ export const errors = {
 /** Of the statuses that Node.js has no name for. */
 const NAMES: Record<number, string> = { ...STATUS_CODES, 499: 'Client Closed Request' }
 
-/** The one form in which errors are answered. */
-export function toErrorReply({ statusCode = 500, code, message }: FastifyError): ErrorReply {
-  return { statusCode, code, error: NAMES[statusCode]!, message }
+/**
+ * The one form in which errors are answered.
+ *
+ * @param requestID - left out of what never became a request
+ */
+export function toErrorReply(
+  { statusCode = 500, code, message }: FastifyError,
+  requestID?: string
+): ErrorReply {
+  const reply = { statusCode, code, error: NAMES[statusCode]!, message }
+  return requestID === undefined ? reply : { ...reply, requestID }
 }

@@ -22,7 +22,8 @@ t.test('before the models are loaded the service is alive and not ready', async 
     statusCode: 503,
     code: 'KS_ERR_NOT_READY',
     error: 'Service Unavailable',
-    message: 'the service is starting; try again shortly'
+    message: 'the service is starting; try again shortly',
+    requestID: early.headers['x-request-id']
   })
 
   release()
@@ -66,11 +67,13 @@ t.test('a service that closes with more requests waiting than a run takes answer
 t.test('an unknown path is 404 in the documented form', async (t) => {
   const app = await readyApp()
   t.teardown(() => app.close())
-  t.same((await app.inject('/nowhere')).json(), {
+  const nowhere = await app.inject('/nowhere')
+  t.same(nowhere.json(), {
     statusCode: 404,
     code: 'KS_ERR_NOT_FOUND',
     error: 'Not Found',
-    message: 'there is no GET /nowhere; see /docs'
+    message: 'there is no GET /nowhere; see /docs',
+    requestID: nowhere.headers['x-request-id']
   })
   const { message } = (await app.inject(`/${'x'.repeat(8000)}?api_key=secret`)).json()
   t.match(message, /^there is no GET \/x{59}…; see \/docs$/, 'neither a long path nor a query is repeated')
@@ -84,7 +87,8 @@ t.test('a method that a path does not take is 405, and names those that it takes
     statusCode: 405,
     code: 'KS_ERR_METHOD',
     error: 'Method Not Allowed',
-    message: 'there is no GET /predict; it takes POST'
+    message: 'there is no GET /predict; it takes POST',
+    requestID: response.headers['x-request-id']
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   for (const [method, path, allow] of [
@@ -132,7 +136,8 @@ t.test('a fault of ours is 500, says nothing of the inside, and is logged', asyn
     statusCode: 500,
     code: 'KS_ERR_INTERNAL',
     error: 'Internal Server Error',
-    message: 'the service failed; the request was not at fault'
+    message: 'the service failed; the request was not at fault',
+    requestID: response.headers['x-request-id']
   })
   t.match(lines.join(''), 'hunter2')
 })
@@ -161,7 +166,7 @@ t.test('the log holds no timings, of good requests or of bad ones', async (t) =>
     })
   }
   await app.inject({ method: 'POST', url: '/features', body: { Press: [4815162, 1], Release: [4815163, 2] } })
-  t.ok(lines.length >= 8)
+  t.ok(lines.length >= 4)
   t.match(lines.join(''), 'KS_ERR_TYPING_INVALID')
   t.notMatch(lines.join(''), '4815162')
 })

@@ -50,6 +50,17 @@ async function ready({ child, stdout }: Run): Promise<string> {
   return /listening at (http:\S+)"/.exec(stdout())![1]!
 }
 
+t.test('what is gathered for the log is written at the exit, after a fault as well', async (t) => {
+  const fault = "setTimeout(() => { throw new Error('out of paper') }, 4000)"
+  const run = start({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fault)}` })
+  const url = await ready(run)
+  t.equal((await fetch(`${url}/models`, { headers: { connection: 'close' } })).status, 200)
+  t.equal(await run.exit, 1)
+  t.match(run.stdout(), /"route":"\/models","status":200/)
+  t.match(run.stdout(), /"level":60.*out of paper/)
+  t.match(run.stdout(), '"msg":"closing"')
+})
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(
     `on ${signal} an upload under way is answered to its end, and the process ends with 0`,

@@ -73,7 +73,7 @@ test('a call without a key that is accepted gets 401 in the usual shape', async 
     t.equal(response.statusCode, 401, what)
     t.match(response.headers['www-authenticate'], /^Bearer /, what)
     const body = response.json()
-    t.strictSame(Object.keys(body).sort(), ['code', 'error', 'message', 'statusCode'], what)
+    t.strictSame(Object.keys(body).sort(), ['code', 'error', 'message', 'requestID', 'statusCode'], what)
     t.equal(body.code, 'KS_ERR_API_KEY', what)
   }
 })

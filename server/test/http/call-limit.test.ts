@@ -53,7 +53,8 @@ t.test('a key makes so many calls a minute, from any address, and others as many
     code: 'KS_ERR_CALLS_LIMITED',
     error: 'Too Many Requests',
     message:
-      'more than 3 calls in a minute by one key, or from one address without a key; the next is answered in 40 s'
+      'more than 3 calls in a minute by one key, or from one address without a key; the next is answered in 40 s',
+    requestID: response.headers['x-request-id']
   })
   t.equal(response.headers['retry-after'], '40')
   t.same(await ask(1, one, '192.0.2.9'), [429], 'another address does not help')

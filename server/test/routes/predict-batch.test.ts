@@ -51,7 +51,8 @@ t.test('one bad request among good ones is named by index, and none is answered'
     statusCode: 400,
     code: 'FST_ERR_VALIDATION',
     error: 'Bad Request',
-    message: 'body[2].HT.Mean must be a finite number'
+    message: 'body[2].HT.Mean must be a finite number',
+    requestID: response.headers['x-request-id']
   })
   t.match((await postJson([])).json(), { message: 'body needs at least one item' })
   t.match((await postJson(Array(1001).fill(REQUEST))).json(), {

@@ -180,7 +180,7 @@ t.test('bad input is refused with the field and the reason, and the service stay
     const response = await post(body)
     t.match(response.json(), { statusCode: 400, code, error: 'Bad Request', message }, what)
     t.equal(response.statusCode, 400, what)
-    t.same(Object.keys(response.json()), ['statusCode', 'code', 'error', 'message'], what)
+    t.same(Object.keys(response.json()), ['statusCode', 'code', 'error', 'message', 'requestID'], what)
   }
   t.equal((await post(REQUEST)).statusCode, 200, 'and good input is answered as before')
 })
@@ -242,7 +242,8 @@ t.test('a body that is compressed, or not UTF-8, is 415 and named', async (t) =>
       statusCode: 415,
       code: 'KS_ERR_CONTENT_ENCODING',
       error: 'Unsupported Media Type',
-      message: `content-encoding "${coding}" is not supported; send the body uncompressed`
+      message: `content-encoding "${coding}" is not supported; send the body uncompressed`,
+      requestID: response.headers['x-request-id']
     })
     t.equal(response.headers['accept-encoding'], 'identity')
   }

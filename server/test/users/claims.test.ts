@@ -86,7 +86,8 @@ t.test('after five failures in a row a user is paused, for longer each time', as
       statusCode: 429,
       code: 'KS_ERR_CLAIM_PAUSED',
       error: 'Too Many Requests',
-      message: `body.UserID: too many claims to be user 1 failed; the next is answered in ${pause} s`
+      message: `body.UserID: too many claims to be user 1 failed; the next is answered in ${pause} s`,
+      requestID: response.headers['x-request-id']
     })
     clock.pass(pause - 1)
     t.equal((await verify(own(0))).headers['retry-after'], '1', 'nor does it help to ask meanwhile')
