@@ -1,7 +1,7 @@
 /** A server as a process of its own, a load on it, and what it takes, for all benchmarks here. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../scripts/lib/processes.ts'
 
@@ -16,6 +16,8 @@ export interface Server {
   name: string
   command: string[]
   env?: Record<string, string>
+  /** File for what it writes to standard output; nowhere if left out. */
+  log?: string
 }
 
 export interface Running {
@@ -49,12 +51,12 @@ export function pin(core: string, command: string[]): [string, string[]] {
 }
 
 /** Start a server on its core, and wait until it is ready. */
-export async function startServer({ name, command, env }: Server, port: number): Promise<Running> {
+export async function startServer({ name, command, env, log }: Server, port: number): Promise<Running> {
   const started = performance.now()
   const child = spawn(...pin(CORES[0], command), {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'inherit']
+    stdio: ['ignore', log === undefined ? 'ignore' : openSync(log, 'w'), 'inherit']
   })
   const url = `http://127.0.0.1:${port}`
   while (!(await fetch(`${url}/health/ready`).catch(() => undefined))?.ok) {

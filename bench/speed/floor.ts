@@ -17,6 +17,8 @@ app.post(
   async () => ({
     UserID: 1,
     Known: true,
+    Confidence: 'high' as const,
+    Regular: false,
     Candidates: [1, 2, 3, 4, 5].map((UserID) => ({ UserID, Probability: 0.2 }))
   })
 )

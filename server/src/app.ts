@@ -9,6 +9,7 @@ import { errors, MEDIA_TYPE_CODE, toErrorReply } from './errors.ts'
 import { Keys } from './http/authentication.ts'
 import { CallCounts } from './http/call-counts.ts'
 import { limitCalls } from './http/call-limit.ts'
+import { registerHeaders } from './http/headers.ts'
 import { Health } from './http/health.ts'
 import { parseJson } from './http/json.ts'
 import { LIMITS, type Limits } from './http/limits.ts'
@@ -52,6 +53,8 @@ export interface AppOptions {
   callsPerMinute?: number
   /** Proxies in front of the service, each of which adds the address that it was called from to X-Forwarded-For. */
   trustedProxies?: number
+  /** Of pages that may ask from a browser; none but the service's own without any. */
+  corsOrigins?: readonly string[]
   /** Set to draining by the process some time before it ends; the app's own if left out. */
   health?: Health
   limits?: Limits
@@ -68,6 +71,7 @@ export async function buildApp({
   isAdminOpen = apiKeyHashes.length + adminKeyHashes.length === 0,
   callsPerMinute = 0,
   trustedProxies = 0,
+  corsOrigins = [],
   health = new Health(),
   limits = LIMITS,
   logger = false
@@ -129,6 +133,7 @@ export async function buildApp({
     async (_request: unknown, body: string) => parseJson(body)
   )
   logRequests(app)
+  await registerHeaders(app, corsOrigins)
   const methodsOf = collectMethods(app)
 
   app.addHook('onSend', (_request, reply, _payload, done) => {

@@ -61,6 +61,13 @@ export const ConfigSchema = Type.Object({
     description:
       'Proxies in front of the service, whose X-Forwarded-For is believed: 1 behind an ALB; nobody else may reach the port'
   }),
+  CORS_ORIGINS: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^\\s,/]+( *, *https?://[^\\s,/]+)*$',
+      description:
+        'origins of pages that may ask from a browser, such as https://example.com, with commas between them'
+    })
+  ),
   DRAIN_SECONDS: Type.Integer({
     default: 0,
     minimum: 0,
@@ -107,8 +114,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   return config
 }
 
-/** The hashes of a setting. */
-export const hashes = (setting: string | undefined): string[] => setting?.split(/ *, */) ?? []
+/** What a setting lists. */
+export const listed = (setting: string | undefined): string[] => setting?.split(/ *, */) ?? []
 
 /** Whether users may be enrolled without a key: on this machine, as long as no key is set. */
 export function isAdminOpen({ HOST, API_KEY_SHA256, ADMIN_KEY_SHA256 }: Config): boolean {

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
 import { buildApp } from './app.ts'
-import { ConfigError, callsPerMinute, hashes, isAdminOpen, readConfig } from './config.ts'
+import { ConfigError, callsPerMinute, isAdminOpen, listed, readConfig } from './config.ts'
 import { Health } from './http/health.ts'
 import { loadModels } from './models/load.ts'
 import { ModelsError } from './models/manifest.ts'
@@ -39,11 +39,12 @@ async function main(): Promise<void> {
       config.USERS_TABLE === undefined
         ? new SqliteStore(config.USERS_DB)
         : new DynamoStore(config.USERS_TABLE),
-    apiKeyHashes: hashes(config.API_KEY_SHA256),
-    adminKeyHashes: hashes(config.ADMIN_KEY_SHA256),
+    apiKeyHashes: listed(config.API_KEY_SHA256),
+    adminKeyHashes: listed(config.ADMIN_KEY_SHA256),
     isAdminOpen: isAdminOpen(config),
     callsPerMinute: callsPerMinute(config),
     trustedProxies: config.TRUSTED_PROXIES,
+    corsOrigins: listed(config.CORS_ORIGINS),
     logger: { level: config.LOG_LEVEL, stream: pino.destination(LOG) }
   })
   const drain = config.DRAIN_SECONDS * 1000

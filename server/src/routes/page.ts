@@ -16,8 +16,6 @@ const HEADERS = {
     "form-action 'none'",
     "frame-ancestors 'none'"
   ].join('; '),
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
   // Names of the files stay the same between versions: ask each time, by ETag, whether they changed.
   'cache-control': 'no-cache'
 }

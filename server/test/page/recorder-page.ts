@@ -12,7 +12,11 @@ export async function startRecorderPage() {
   const app = await buildApp({ models: new Promise(() => {}) })
 
   app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
-    reply.type('text/html').send(`<!doctype html><meta charset="utf-8">
+    // Somebody's page has a policy of its own, or none.
+    reply
+      .removeHeader('content-security-policy')
+      .type('text/html')
+      .send(`<!doctype html><meta charset="utf-8">
     <form action="/left"><input id="field"></form><input id="other" value="quiet"><p>quiet</p>
     <script type="module">
       import { record } from './recorder.js'
