@@ -74,8 +74,8 @@ def markdown(
     lines += [
         '',
         'Medians of the ratios of each round. `POST /identify`, by the typing model, against the '
-        f'bare Fastify server with its schemas: {against(busy, "typing", OWN, FLOOR):.2f}, logs off '
-        f'{against(busy, "typing", SILENT, FLOOR):.2f}.',
+        f'bare Fastify server with its schemas: {against(busy, "typing", OWN, FLOOR):.2f}, '
+        f'logs off {against(busy, "typing", SILENT, FLOOR):.2f}.',
     ]
     lines += [
         '',
