@@ -363,7 +363,7 @@ t.test('the log names no user, though paths do', async (t) => {
   await call('GET', '/users?after=IlJ1bXBlbHN0aWx0c2tpbiI')
   await call('DELETE', '/users/Rumpelstiltskin')
   await call('DELETE', '/users/Rumpelstiltskin')
-  t.match(lines.join(''), '"url":"/users/:UserID"')
+  t.match(lines.join(''), '"route":"/users/:UserID"')
   t.notMatch(lines.join(''), /Rumpelstiltskin|IlJ1bXBlb/)
 })
 
