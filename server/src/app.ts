@@ -5,7 +5,7 @@ import Fastify, {
   type FastifyRequest,
   type FastifyServerOptions
 } from 'fastify'
-import { errors, MEDIA_TYPE_CODE, toErrorReply } from './errors.ts'
+import { errors, MEDIA_TYPE_CODE, type Passing, toErrorReply } from './errors.ts'
 import { Keys } from './http/authentication.ts'
 import { CallCounts } from './http/call-counts.ts'
 import { limitCalls } from './http/call-limit.ts'
@@ -29,7 +29,7 @@ import { predictRoutes } from './routes/predict.ts'
 import { predictBatchRoutes } from './routes/predict-batch.ts'
 import { usersRoutes } from './routes/users.ts'
 import { shorten } from './text.ts'
-import { ClaimGuard, type Paused } from './users/claims.ts'
+import { ClaimGuard } from './users/claims.ts'
 import { IN_MEMORY, SqliteStore } from './users/sqlite.ts'
 import type { Store } from './users/store.ts'
 import { Users } from './users/users.ts'
@@ -143,9 +143,9 @@ export async function buildApp({
   })
 
   const claims = new ClaimGuard(kept, app.log)
-  const counts = new CallCounts(kept, app.log)
+  const counts = callsPerMinute > 0 ? new CallCounts(kept, app.log) : undefined
 
-  app.setErrorHandler<FastifyError & Partial<Paused>>((thrown, request, reply) => {
+  app.setErrorHandler<FastifyError & Partial<Passing>>((thrown, request, reply) => {
     const isMediaType = thrown.code === MEDIA_TYPE_CODE
     const error = isMediaType ? unsupportedType(request) : thrown
     const refused = error.statusCode !== undefined && error.statusCode < 500
@@ -176,7 +176,7 @@ export async function buildApp({
   await app.register(healthRoutes, { health })
   await app.register(pageRoutes)
   await app.register(async (guarded) => {
-    if (callsPerMinute > 0) await limitCalls(guarded, { keys, counts, most: callsPerMinute })
+    if (counts) await limitCalls(guarded, { keys, counts, most: callsPerMinute })
     keys.require(guarded)
     requirePlainUtf8(guarded)
     await guarded.register(modelsRoutes, { models: requireModels })
@@ -195,7 +195,7 @@ export async function buildApp({
   })
   app.addHook('onClose', async () => {
     await claims.close()
-    await counts.close()
+    await counts?.close()
     await users?.close()
     await loaded?.close()
   })

@@ -149,6 +149,15 @@ export const errors = {
   INTERNAL: createError('KS_ERR_INTERNAL', 'the service failed; the request was not at fault', 500)
 }
 
+/** An error that passes by itself. */
+export interface Passing {
+  /** s, for the header `Retry-After`. */
+  retryAfter: number
+}
+
+export const passing = <E extends Error>(error: E, retryAfter: number): E & Passing =>
+  Object.assign(error, { retryAfter })
+
 /** Of the statuses that Node.js has no name for. */
 const NAMES: Record<number, string> = { ...STATUS_CODES, 499: 'Client Closed Request' }
 

@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/lib/processes.ts'
-import { buildApp } from '../src/app.ts'
+import { type AppOptions, buildApp } from '../src/app.ts'
 import { loadModels } from '../src/models/load.ts'
 import type { UserID } from '../src/schemas/common.ts'
 import { EXAMPLE_FEATURES, type Features } from '../src/schemas/features.ts'
@@ -151,10 +152,12 @@ export const oracle = (name: FixtureName): Oracle =>
   JSON.parse(readFileSync(join(folder(name), 'oracle.json'), 'utf8'))
 
 /** The app that production runs, on a fixture's models, ready. */
-export async function readyApp(name: FixtureName = 'sample') {
+export async function readyApp(name: FixtureName = 'sample', options: Partial<AppOptions> = {}) {
   const models = loadModels(folder(name))
-  const app = await buildApp({ models })
+  const app = await buildApp({ models, ...options })
   await models
+  // Users of a store are read after the models.
+  while (options.store && (await app.inject('/health/ready')).statusCode !== 200) await setTimeout(10)
   return app
 }
 

@@ -27,6 +27,8 @@ export function isLoopback(host: string): boolean {
 export class Keys {
   readonly #calling: readonly Buffer[]
   readonly #admin: readonly Buffer[]
+  /** Of either kind. */
+  readonly #accepted: readonly Buffer[]
   readonly #isAdminOpen: boolean
 
   /**
@@ -38,6 +40,7 @@ export class Keys {
     const digests = (hashes: readonly string[]) => hashes.map((hash) => Buffer.from(hash, 'hex'))
     this.#calling = digests(calling)
     this.#admin = digests(admin)
+    this.#accepted = [...this.#calling, ...this.#admin]
     this.#isAdminOpen = isAdminOpen
   }
 
@@ -50,23 +53,23 @@ export class Keys {
   isAdmin(request: FastifyRequest): boolean {
     if (this.#isAdminOpen) return true
     const key = readKey(request)
-    return key !== undefined && isAccepted(key, this.#admin)
+    return key !== undefined && isAccepted(digestOf(key), this.#admin)
   }
 
   /** Name the key of a call without telling it; undefined where it is not accepted. */
   nameOf(request: FastifyRequest): string | undefined {
     const key = readKey(request)
-    if (key === undefined || !isAccepted(key, [...this.#calling, ...this.#admin])) return undefined
-    return `key ${digestOf(key).toString('hex')}`
+    if (key === undefined) return undefined
+    const digest = digestOf(key)
+    return isAccepted(digest, this.#accepted) ? `key ${digest.toString('hex')}` : undefined
   }
 
   /** Answer the routes registered on `app`, and on none but it, only to those who have a key of either kind. */
   require(app: FastifyInstance): void {
     if (!this.needsKey) return
-    const accepted = [...this.#calling, ...this.#admin]
     app.addHook('onRequest', async (request, reply) => {
       const key = readKey(request)
-      if (key === undefined || !isAccepted(key, accepted)) refuse(reply, key)
+      if (key === undefined || !isAccepted(digestOf(key), this.#accepted)) refuse(reply, key)
     })
   }
 
@@ -77,8 +80,9 @@ export class Keys {
       const key = readKey(request)
       if (this.#admin.length === 0) throw new errors.ADMIN_KEY('none is set: see ADMIN_KEY_SHA256')
       if (key === undefined) refuse(reply, key)
-      else if (!isAccepted(key, this.#admin)) {
-        if (!isAccepted(key, this.#calling)) refuse(reply, key)
+      const digest = digestOf(key)
+      if (!isAccepted(digest, this.#admin)) {
+        if (!isAccepted(digest, this.#calling)) refuse(reply, key)
         throw new errors.ADMIN_KEY('this one may ask, and no more')
       }
     })
@@ -102,8 +106,7 @@ function readKey({ headers }: FastifyRequest): string | undefined {
 const digestOf = (key: string) => createHash('sha256').update(key).digest()
 
 /** Takes as long whichever key is right, or none: digests are compared, all of them, to their ends. */
-function isAccepted(key: string, accepted: readonly Buffer[]): boolean {
-  const digest = digestOf(key)
+function isAccepted(digest: Buffer, accepted: readonly Buffer[]): boolean {
   let found = false
   for (const hash of accepted) found = timingSafeEqual(digest, hash) || found
   return found

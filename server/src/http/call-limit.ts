@@ -1,6 +1,6 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
-import { errors } from '../errors.ts'
+import { errors, passing } from '../errors.ts'
 import type { Keys } from './authentication.ts'
 import type { CallCounts } from './call-counts.ts'
 
@@ -33,6 +33,6 @@ export async function limitCalls(
     const counted = await count(request)
     if (counted.isAllowed || !counted.isExceeded) return
     const { ttlInSeconds } = counted
-    throw Object.assign(new errors.CALLS_LIMITED(most, ttlInSeconds), { retryAfter: ttlInSeconds })
+    throw passing(new errors.CALLS_LIMITED(most, ttlInSeconds), ttlInSeconds)
   })
 }

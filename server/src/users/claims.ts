@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import { errors } from '../errors.ts'
+import { errors, passing } from '../errors.ts'
 import { decide, type Verification } from '../models/recognize.ts'
 import type { UserID } from '../schemas/common.ts'
 import type { Typing } from '../schemas/typing.ts'
@@ -32,12 +32,6 @@ const MOST_ACCEPTED = 50
 
 /** Tries of a claim while others claim to be the same user elsewhere. */
 const TRIES = 10
-
-/** A claim that is refused without an answer until some time has passed. */
-export interface Paused extends Error {
-  /** s */
-  retryAfter: number
-}
 
 /**
  * Claims to be a user, of callers who are not administrators: failures are counted, raise what a match needs and make
@@ -99,9 +93,7 @@ export class ClaimGuard {
     for (let tries = 0; tries < TRIES; tries++) {
       const { claims, revision } = await this.#read(key)
       const seconds = Math.ceil(pauseOf(claims) / 1000)
-      if (seconds > 0) {
-        throw Object.assign(new errors.CLAIM_PAUSED(quote(userID), seconds), { retryAfter: seconds })
-      }
+      if (seconds > 0) throw passing(new errors.CLAIM_PAUSED(quote(userID), seconds), seconds)
       weighed ??= await weigh()
       const verification = decide(weighed, weighed.Threshold + doubtAfter(claims.failures))
       if (verification.Match) enrolled ??= await enrolledOf(userID)

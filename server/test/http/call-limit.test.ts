@@ -5,21 +5,18 @@ import { setTimeout } from 'node:timers/promises'
 import Database from 'libsql'
 import t, { type Test } from 'tap'
 import { within } from '../../../scripts/lib/wait.ts'
-import { type AppOptions, buildApp } from '../../src/app.ts'
-import { loadModels } from '../../src/models/load.ts'
-import { DynamoStore } from '../../src/users/dynamodb.ts'
+import type { AppOptions } from '../../src/app.ts'
 import { SqliteStore } from '../../src/users/sqlite.ts'
-import type { Store } from '../../src/users/store.ts'
-import { folder } from '../fixtures.ts'
-import { createTable, startDynamo, withoutMoto } from '../users/dynamodb.ts'
+import { readyApp } from '../fixtures.ts'
+import { startDynamo, withoutMoto } from '../users/dynamodb.ts'
+import { SHARED_STORES } from '../users/stores.ts'
 
 const hash = (key: string) => createHash('sha256').update(key).digest('hex')
 const keys = { apiKeyHashes: [hash('one'), hash('other')], adminKeyHashes: [hash('admin')] }
 
 async function open(t: Test, options: Partial<AppOptions>) {
-  const app = await buildApp({ models: loadModels(folder('sample')), ...options })
+  const app = await readyApp('sample', options)
   t.teardown(() => app.close())
-  while ((await app.inject('/health/ready')).statusCode !== 200) await setTimeout(10)
   /** @returns the statuses of so many calls */
   const ask = async (times: number, headers: Record<string, string> = {}, remoteAddress = '192.0.2.1') => {
     const statuses: number[] = []
@@ -106,20 +103,9 @@ t.test('X-Forwarded-For counts as far as proxies are trusted', async (t) => {
   })
 })
 
-const SHARED: Record<string, (t: Test) => Promise<() => Store>> = {
-  'a file': async (t) => {
-    const file = join(t.testdir({}), 'users.db')
-    return () => new SqliteStore(file)
-  },
-  'a table': async () => {
-    const table = await createTable()
-    return () => new DynamoStore(table)
-  }
-}
-
 t.test('processes that share a store count together', { skip: withoutMoto }, async (t) => {
   await startDynamo(t)
-  for (const [name, make] of Object.entries(SHARED)) {
+  for (const [name, make] of Object.entries(SHARED_STORES)) {
     await t.test(name, async (t) => {
       holdClock(t)
       const store = await make(t)

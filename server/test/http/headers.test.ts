@@ -1,14 +1,11 @@
 /** Security headers, and which pages may ask. */
 import t, { type Test } from 'tap'
-import { type AppOptions, buildApp } from '../../src/app.ts'
-import { loadModels } from '../../src/models/load.ts'
-import { folder } from '../fixtures.ts'
+import type { AppOptions } from '../../src/app.ts'
+import { readyApp } from '../fixtures.ts'
 
 async function open(t: Test, options: Partial<AppOptions> = {}) {
-  const models = loadModels(folder('sample'))
-  const app = await buildApp({ models, ...options })
+  const app = await readyApp('sample', options)
   t.teardown(() => app.close())
-  await models
   return app
 }
 

@@ -3,16 +3,14 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import Database from 'libsql'
 import t, { type Test } from 'tap'
-import { buildApp } from '../../src/app.ts'
 import { errors } from '../../src/errors.ts'
-import { loadModels } from '../../src/models/load.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
 import { ClaimGuard } from '../../src/users/claims.ts'
-import { DynamoStore } from '../../src/users/dynamodb.ts'
 import { IN_MEMORY, SqliteStore } from '../../src/users/sqlite.ts'
 import type { Store } from '../../src/users/store.ts'
-import { folder, oracle, typing } from '../fixtures.ts'
-import { createTable, startDynamo, withoutMoto } from './dynamodb.ts'
+import { oracle, readyApp, typing } from '../fixtures.ts'
+import { startDynamo, withoutMoto } from './dynamodb.ts'
+import { SHARED_STORES } from './stores.ts'
 
 const MINUTE = 60
 const DAY = 24 * 60 * MINUTE
@@ -26,17 +24,13 @@ const anothers = (row: number): Typing => typing(python, 80 + row)
 
 async function open(t: Test, store: Store = new SqliteStore(IN_MEMORY)) {
   const lines: string[] = []
-  const models = loadModels(folder('sample'))
-  const app = await buildApp({
-    models,
+  const app = await readyApp('sample', {
     store,
     apiKeyHashes: [hash('asking')],
     adminKeyHashes: [hash('admin')],
     logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } }
   })
   t.teardown(() => app.close())
-  while ((await app.inject('/health/ready')).statusCode !== 200)
-    await new Promise((next) => setTimeout(next, 10))
   const call = (method: 'PUT' | 'POST' | 'DELETE', url: string, body?: object, key = 'asking') =>
     app.inject({ method, url, headers: { 'x-api-key': key }, ...(body && { body }) })
   const verify = (typed: Typing, UserID: number | string = 1, key = 'asking') =>
@@ -119,20 +113,9 @@ t.test('a clock that is set back makes no pause longer', async (t) => {
   t.equal((await verify(own(0))).headers['retry-after'], `${15 * MINUTE}`)
 })
 
-const SHARED: Record<string, (t: Test) => Promise<() => Store>> = {
-  'a file': async (t) => {
-    const file = join(t.testdir({}), 'users.db')
-    return () => new SqliteStore(file)
-  },
-  'a table': async () => {
-    const table = await createTable()
-    return () => new DynamoStore(table)
-  }
-}
-
 t.test('on a store of several processes', { skip: withoutMoto }, async (t) => {
   await startDynamo(t)
-  for (const [name, make] of Object.entries(SHARED)) {
+  for (const [name, make] of Object.entries(SHARED_STORES)) {
     await t.test(
       `${name}: they count together, and answer no claim too many that comes at once`,
       async (t) => {

@@ -1,6 +1,5 @@
 /** What every store does, and what SQLite's file does on top. */
 import { spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
@@ -17,7 +16,8 @@ import {
   type StoredUser,
   StoreError
 } from '../../src/users/store.ts'
-import { answerAllWith, createTable, refuse, startDynamo, withoutMoto } from './dynamodb.ts'
+import { answerAllWith, refuse, startDynamo, withoutMoto } from './dynamodb.ts'
+import { SHARED_STORES } from './stores.ts'
 
 const NOW = '2026-11-25T12:00:00.000Z'
 const user = (UserID: string | number, press = 7_654_321): StoredUser => ({
@@ -41,18 +41,12 @@ async function readAll(store: Store, cursor?: string): Promise<{ entries: Entry[
 
 /** Each makes an empty store, and opens it as many processes would. */
 const STORES: Record<string, () => Promise<() => Store>> = {
-  'SQLite, a file': async () => {
-    const file = join(t.testdir({}), `${randomUUID()}.db`)
-    return () => new SqliteStore(file)
-  },
+  'SQLite, a file': () => SHARED_STORES['SQLite, a file'](t),
   'SQLite, in memory': async () => {
     const store = new SqliteStore(IN_MEMORY)
     return () => store
   },
-  DynamoDB: async () => {
-    const table = await createTable()
-    return () => new DynamoStore(table)
-  }
+  DynamoDB: () => SHARED_STORES.DynamoDB(t)
 }
 
 if (!withoutMoto) await startDynamo(t)
