@@ -6,9 +6,9 @@ import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
 import { PYTHON, PYTHON_ENV, ROOT } from '../../scripts/lib/processes.ts'
 import { COPY } from '../../server/src/typings/copies.ts'
@@ -17,11 +17,13 @@ import { doubtAfter, pauseAfter } from '../../server/src/users/claims.ts'
 import { FIRST_AND_LAST, prepareEnrolled } from '../../server/test/fixtures.ts'
 import { quantile } from '../load.ts'
 import { must, startServer } from '../measure.ts'
+import { writeFigures } from '../report.ts'
 
 const PORT = 18_091
 const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'attacks')
 const RECORDINGS = join(ROOT, '..', 'shared', 'data')
 const REPORT = join(ROOT, 'docs', 'threat-model.md')
+const SCRIPT = 'bench:attacks'
 const DAY = 24 * 60 * 60_000
 
 /** What attacks.py prints. A number of calls is null where none matched. */
@@ -79,9 +81,9 @@ const recordings: Recordings[] = JSON.parse(
     join(ROOT, 'data', 'sample.csv')
   )
 )
-await write('attacks', describeAttacks(attacks))
-await write('own', describeOwn(attacks))
-await write('recordings', describeRecordings(recordings))
+await writeFigures(REPORT, 'attacks', SCRIPT, describeAttacks(attacks))
+await writeFigures(REPORT, 'own', SCRIPT, describeOwn(attacks))
+await writeFigures(REPORT, 'recordings', SCRIPT, describeRecordings(recordings))
 
 /** Attack the service, as it ships, with keys. */
 async function attack(folder: string): Promise<Attacks> {
@@ -197,15 +199,6 @@ function describeRecordings(found: readonly Recordings[]): string {
       .map((share) => `${(100 * share).toFixed(0)} %`)
       .join(', ')} are nearer (${found[0]!.name}).`
   ].join('\n')
-}
-
-/** Put figures between their two comments in the report. */
-async function write(name: string, figures: string): Promise<void> {
-  const text = await readFile(REPORT, 'utf8')
-  const [start, end] = [`<!-- ${name}: npm run bench:attacks -->`, `<!-- end of ${name} -->`]
-  const [from, to] = [text.indexOf(start), text.indexOf(end)]
-  if (from < 0 || to < from) throw new Error(`${basename(REPORT)} has no place for ${name}`)
-  await writeFile(REPORT, `${text.slice(0, from)}${start}\n${figures}\n${text.slice(to)}`)
 }
 
 /** @returns what a script of this folder prints */

@@ -6,9 +6,11 @@ import Fastify, {
   type FastifyServerOptions
 } from 'fastify'
 import { errors, MEDIA_TYPE_CODE, type Passing, toErrorReply } from './errors.ts'
+import { Admission } from './http/admission.ts'
 import { Keys } from './http/authentication.ts'
 import { CallCounts } from './http/call-counts.ts'
 import { limitCalls } from './http/call-limit.ts'
+import { limitConnections } from './http/connections.ts'
 import { registerHeaders } from './http/headers.ts'
 import { Health } from './http/health.ts'
 import { parseJson } from './http/json.ts'
@@ -121,16 +123,21 @@ export async function buildApp({
     return503OnClosing: false,
     schemaErrorFormatter: formatValidationErrors
   }).withTypeProvider<TypeBoxTypeProvider>()
+  limitConnections(app.server, limits)
   app.setValidatorCompiler(compileValidator)
   // The caller reports it when models do not load; here it only means never being ready.
   load().catch(() => {})
 
+  const admission = new Admission(limits)
   // Fastify's own parser keeps the last of duplicate keys, and takes text/plain.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'string' },
-    async (_request: unknown, body: string) => parseJson(body)
+    async (request: FastifyRequest, body: string) => {
+      admission.arrived(request, body.length)
+      return parseJson(body)
+    }
   )
   logRequests(app)
   await registerHeaders(app, corsOrigins)
@@ -151,12 +158,14 @@ export async function buildApp({
     const refused = error.statusCode !== undefined && error.statusCode < 500
     // A refusal's message may quote what somebody typed; the log has its code.
     reply.errorCode = error.code
-    if (!refused) app.log.error({ id: request.id, err: error }, error.message)
-    const isPassing = error instanceof errors.NOT_READY || error instanceof errors.STORE
+    const isOverload = error instanceof errors.OVERLOADED
+    if (!refused && !isOverload) app.log.error({ id: request.id, err: error }, error.message)
+    const isPassing = isOverload || error instanceof errors.NOT_READY || error instanceof errors.STORE
     const answered = refused || isPassing ? error : new errors.INTERNAL()
     if (isMediaType) reply.header('accept', acceptedTypes(request).join(', '))
     const retryAfter = error instanceof errors.STORE ? STORE_RETRY : thrown.retryAfter
     if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+    if (error instanceof errors.BODY_TIMEOUT) reply.header('connection', 'close')
     if (error instanceof errors.CONTENT_ENCODING) reply.header('accept-encoding', 'identity')
     const body = toErrorReply(answered, request.id)
     return reply.code(body.statusCode).send(body)
@@ -178,6 +187,8 @@ export async function buildApp({
   await app.register(async (guarded) => {
     if (counts) await limitCalls(guarded, { keys, counts, most: callsPerMinute })
     keys.require(guarded)
+    // After keys: who has none takes nobody's place.
+    admission.guard(guarded)
     requirePlainUtf8(guarded)
     await guarded.register(modelsRoutes, { models: requireModels })
     await guarded.register(predictRoutes, { models: requireModels })

@@ -19,6 +19,13 @@ export const errors = {
   /** A CSV whose header, or whose lack of rows, leaves nothing to answer. */
   CSV_INVALID: createError<[why: string]>('KS_ERR_CSV_INVALID', '%s', 400),
 
+  /** A batch that asks for more candidates in all than are answered at once. */
+  BATCH_TOP: createError<[top: number, requests: number, most: number]>(
+    'KS_ERR_BATCH_TOP',
+    'querystring.top: %s candidates of each of %s requests are more than %s in all; ask for fewer, or in several batches',
+    400
+  ),
+
   /** A batch that says its model in the wrong place. */
   BATCH_MODEL: createError<[why: string]>('KS_ERR_BATCH_MODEL', 'querystring.Model %s', 400),
 
@@ -135,6 +142,9 @@ export const errors = {
   /** The request is not HTTP. */
   HTTP_INVALID: createError('KS_ERR_HTTP_INVALID', 'the request is not HTTP/1.1 as RFC 9112 has it', 400),
 
+  /** A body that did not arrive whole in time; its connection is closed. */
+  BODY_TIMEOUT: createError('KS_ERR_BODY_TIMEOUT', 'the body took too long to arrive', 408),
+
   REQUEST_TIMEOUT: createError('KS_ERR_REQUEST_TIMEOUT', 'the request took too long to arrive', 408),
 
   HEADERS_TOO_LARGE: createError('KS_ERR_HEADERS_TOO_LARGE', 'the headers are larger than allowed', 431),
@@ -144,6 +154,9 @@ export const errors = {
 
   /** Sessions still load, or the process is about to end. */
   NOT_READY: createError<[state: string]>('KS_ERR_NOT_READY', 'the service is %s; try again shortly', 503),
+
+  /** More is asked than can be answered in time; `Retry-After` says when to ask again. */
+  OVERLOADED: createError('KS_ERR_OVERLOADED', 'the service is busy; try again after Retry-After', 503),
 
   /** What the client gets of any fault of ours; the log has the rest. */
   INTERNAL: createError('KS_ERR_INTERNAL', 'the service failed; the request was not at fault', 500)

@@ -6,6 +6,7 @@ import { type CsvTypings, readCsv } from '../typings/csv.ts'
 import { computeFeatures } from '../typings/features.ts'
 import { fromFeatures, fromTyping } from '../typings/rows.ts'
 import type { Model, Row } from './model.ts'
+import { heavyWork } from './turns.ts'
 
 /** What a model reads of a typing. */
 const ROWS: Record<Input, (typing: Typing) => Row> = {
@@ -33,6 +34,7 @@ export async function predictCsv(
 async function* answer({ hasUser, rows }: CsvTypings, model: Model): AsyncGenerator<string> {
   yield stringify([['Line', ...(hasUser ? ['User'] : []), 'UserID', 'Error']])
   for await (const batch of rows) {
+    await heavyWork.turn()
     const toRow = ROWS[model.input]
     const rows = batch.flatMap(({ typing }) => (typing ? [toRow(typing)] : []))
     const answers = (await model.run({ rows, wantsScores: false })).values()

@@ -1,8 +1,10 @@
+import { errors } from '../errors.ts'
 import type { UserID } from '../schemas/common.ts'
 import type { Features } from '../schemas/features.ts'
 import { fromFeatures } from '../typings/rows.ts'
-import type { Answer, Model } from './model.ts'
+import { type Answer, MAX_ROWS_PER_RUN, type Model } from './model.ts'
 import { rank } from './rank.ts'
+import { heavyWork } from './turns.ts'
 
 export interface Candidate {
   UserID: UserID
@@ -37,15 +39,25 @@ export async function predict(
  * Name the user of each typing, however many.
  *
  * @param top - how many candidates to add to each
+ * @param isCancelled - asked before each piece
  * @returns one prediction for each, in their order
+ * @throws CANCELLED
  */
 export async function predictAll(
   model: Model,
   features: readonly Features[],
-  top?: number
+  top?: number,
+  isCancelled: () => boolean = () => false
 ): Promise<Prediction[]> {
-  const answers = await model.run({ rows: features.map(fromFeatures), wantsScores: top !== undefined })
-  return answers.map((answer) => toPrediction(answer, top))
+  const predictions: Prediction[] = []
+  for (let first = 0; first < features.length; first += MAX_ROWS_PER_RUN) {
+    await heavyWork.turn()
+    if (isCancelled()) throw new errors.CANCELLED()
+    const rows = features.slice(first, first + MAX_ROWS_PER_RUN).map(fromFeatures)
+    const answers = await model.run({ rows, wantsScores: top !== undefined })
+    for (const answer of answers) predictions.push(toPrediction(answer, top))
+  }
+  return predictions
 }
 
 function toPrediction({ UserID, gallery, scores }: Answer, top?: number): Prediction {

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { LIMITS } from '../http/limits.ts'
 import { ERROR_REPLIES } from '../schemas/error.ts'
 import { FeaturesSchema } from '../schemas/features.ts'
 import { TypingSchema } from '../schemas/typing.ts'
@@ -9,6 +10,7 @@ export const featuresRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/features',
     {
+      bodyLimit: LIMITS.typingBody,
       schema: {
         tags: ['predict'],
         operationId: 'computeFeatures',

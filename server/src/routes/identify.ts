@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
+import { LIMITS } from '../http/limits.ts'
 import type { Models } from '../models/load.ts'
 import { identify, recognizerOf, verify } from '../models/recognize.ts'
 import { ERROR_REPLIES } from '../schemas/error.ts'
@@ -26,6 +27,7 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{
   app.post(
     '/identify',
     {
+      bodyLimit: LIMITS.typingsBody,
       schema: {
         tags: ['recognize'],
         operationId: 'identify',
@@ -51,6 +53,7 @@ export const identifyRoutes: FastifyPluginAsyncTypebox<{
   app.post(
     '/verify',
     {
+      bodyLimit: LIMITS.typingsBody,
       schema: {
         tags: ['recognize'],
         operationId: 'verify',

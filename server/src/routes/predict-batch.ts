@@ -16,6 +16,9 @@ import {
 } from '../schemas/predict.ts'
 import { EXAMPLE_TYPING } from '../schemas/typing.ts'
 
+/** Candidates in the answer to a batch, in all; so many take as long as 1,000 requests without any. */
+const MOST_CANDIDATES = 20_000
+
 const EXAMPLE_CSV = [
   EXAMPLE_TYPING.Press.map((_, key) => `press-${key},release-${key}`),
   EXAMPLE_TYPING.Press.map((press, key) => `${press},${EXAMPLE_TYPING.Release[key]}`)
@@ -85,21 +88,29 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
         const { Model } = requests[other]!
         throw new errors.BATCH_MODEL(`is ${query.Model} and body[${other}].Model ${Model}; leave one out`)
       }
-      return answerAll(models(), requests, query.top)
+      checkTop(requests.length, query.top, models())
+      return answerAll(models(), requests, query.top, () => request.raw.socket.destroyed)
     }
   )
+}
+
+/** @throws BATCH_TOP */
+function checkTop(requests: number, top: number | undefined, { manifest }: Models): void {
+  if (top === undefined || requests * Math.min(top, manifest.classes.length) <= MOST_CANDIDATES) return
+  throw new errors.BATCH_TOP(top, requests, MOST_CANDIDATES)
 }
 
 /** Each model runs once over its own requests; answers are in the order of the requests. */
 async function answerAll(
   { byName }: Models,
   requests: Static<typeof BatchRequest>,
-  top?: number
+  top: number | undefined,
+  isCancelled: () => boolean
 ): Promise<Static<typeof BatchReply>> {
   const answers = new Map<object, Prediction>()
   for (const name of CLASSIFIER_NAMES) {
     const own = requests.filter(({ Model }) => Model === name)
-    const predictions = await predictAll(byName[name], own, top)
+    const predictions = await predictAll(byName[name], own, top, isCancelled)
     for (const [i, request] of own.entries()) answers.set(request, predictions[i]!)
   }
   return requests.map((request) => ({ ...answers.get(request)!, Model: request.Model }))

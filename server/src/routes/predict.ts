@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { LIMITS } from '../http/limits.ts'
 import type { Models } from '../models/load.ts'
 import { predict } from '../models/predict.ts'
 import { ERROR_REPLIES } from '../schemas/error.ts'
@@ -8,6 +9,7 @@ export const predictRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> 
   app.post(
     '/predict',
     {
+      bodyLimit: LIMITS.featuresBody,
       schema: {
         tags: ['predict'],
         operationId: 'predict',

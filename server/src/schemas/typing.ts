@@ -1,9 +1,13 @@
 import Type, { type Static } from 'typebox'
 import { closed, MS } from './common.ts'
 
+/** Of a string; a page of text is typed as several. A longer array is refused before its items are looked at. */
+const MOST_KEYS = 1000
+
 const Times = (description: string) =>
   Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
     minItems: 2,
+    maxItems: MOST_KEYS,
     description: `${description}, whole ${MS} on any clock`
   })
 

@@ -89,3 +89,13 @@ t.test('features far outside of all data still get an answer', async (t) => {
     t.ok(Number.isFinite(prediction!.Candidates![0]!.Score), `${model} scores finitely`)
   }
 })
+
+t.test('a batch whose client has left is not computed to its end', async (t) => {
+  const models = await load(t, 'sample')
+  const python = oracle('sample')
+  const rows = Array.from({ length: 1_000 }, () => features(python, 0))
+  let asked = 0
+  const leavesSoon = () => ++asked > 2
+  await t.rejects(predictAll(models.byName.RF, rows, undefined, leavesSoon), { code: 'KS_ERR_CANCELLED' })
+  t.equal(asked, 3, 'after two pieces of many')
+})

@@ -44,6 +44,20 @@ t.test('a JSON array is answered in its order, each request by its own model', a
   t.equal((await postJson([REQUEST], '?top=2')).json()[0].Candidates.length, 2)
 })
 
+t.test('candidates of a batch are limited in all', async (t) => {
+  const { length: users } = oracle('sample').classes
+  const most = Math.floor(20_000 / users)
+  const requests = (count: number) => Array(count).fill(REQUEST)
+  const all = (await postJson(requests(most), '?top=1000')).json()
+  t.equal(all.length, most)
+  t.equal(all[0].Candidates.length, users)
+  t.match((await postJson(requests(most + 1), '?top=1000')).json(), {
+    statusCode: 400,
+    code: 'KS_ERR_BATCH_TOP',
+    message: `querystring.top: 1000 candidates of each of ${most + 1} requests are more than 20000 in all; ask for fewer, or in several batches`
+  })
+})
+
 t.test('one bad request among good ones is named by index, and none is answered', async (t) => {
   const bad = [REQUEST, REQUEST, { ...REQUEST, HT: { Mean: 'x', STD: 1 } }, REQUEST]
   const response = await postJson(bad)

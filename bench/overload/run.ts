@@ -1,0 +1,132 @@
+/**
+ * `npm run bench:overload`: loads of several times what the service can do, and health checks meanwhile. Writes the
+ * figures in docs/reliability.md; takes about four minutes. MODELS_DIR holds the models that are served, if not models/.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from '../../scripts/build.ts'
+import { freePorts } from '../../scripts/lib/ports.ts'
+import { ROOT } from '../../scripts/lib/processes.ts'
+import { CORES, must, pin, type Running, rss, startServer, tsx } from '../measure.ts'
+import { writeFigures } from '../report.ts'
+import { type Generated, KINDS, type Kind, type Probed } from './kinds.ts'
+
+const MODELS = process.env.MODELS_DIR ?? join(ROOT, 'models')
+const TIMES = [5, 10]
+const SECONDS = 10
+/** Of a load with more than one can do; of the one that shows how much that is. */
+const CONNECTIONS = 900
+const BUSY: Record<Kind, number> = { predict: 64, batch: 2, identify: 16 }
+
+interface Overloaded {
+  kind: Kind
+  /** Answers a second at most. */
+  capacity: number
+  times: number
+  load: Generated
+  health: Probed
+  /** Before, and the most meanwhile. */
+  mb: [number, number]
+}
+
+if (!process.env.DIST) await must(build())
+const folder = await mkdtemp(join(tmpdir(), 'keystroke-overload-'))
+const found: Overloaded[] = []
+try {
+  for (const kind of (process.argv[2]?.split(',') as Kind[] | undefined) ?? KINDS) await overload(kind)
+} finally {
+  await rm(folder, { recursive: true })
+}
+
+async function overload(kind: Kind): Promise<void> {
+  const [port, healthPort] = (await freePorts(2)) as [number, number]
+  const server = await startServer(
+    {
+      name: 'the service',
+      command: [process.execPath, join(process.env.DIST ?? join(ROOT, 'server', 'dist'), 'main.js')],
+      env: {
+        PORT: `${port}`,
+        HEALTH_PORT: `${healthPort}`,
+        MODELS_DIR: MODELS,
+        USERS_DB: join(folder, `${kind}.db`)
+      },
+      log: join(folder, 'log')
+    },
+    port
+  )
+  try {
+    const saturate = async () => {
+      const most = await generate(server, kind, 0, 4, BUSY[kind])
+      return most.good / most.seconds
+    }
+    await saturate()
+    let capacityBefore = await saturate()
+    for (const times of TIMES) {
+      const before = rss(server.child.pid!)
+      let mb = before
+      const looks = setInterval(() => {
+        mb = Math.max(mb, rss(server.child.pid!))
+      }, 100)
+      const [load, health] = await Promise.all([
+        generate(server, kind, times * capacityBefore, SECONDS, CONNECTIONS),
+        probe(`${server.url}/health/live`)
+      ])
+      clearInterval(looks)
+      // Of before and after: what else the machine does changes meanwhile.
+      const capacityAfter = await saturate()
+      const capacity = (capacityBefore + capacityAfter) / 2
+      capacityBefore = capacityAfter
+      found.push({ kind, capacity, times, load, health, mb: [before, mb] })
+      console.error(describe(found.at(-1)!))
+      console.error(JSON.stringify(load.faults))
+    }
+  } finally {
+    server.child.kill('SIGTERM')
+    await once(server.child, 'exit')
+  }
+}
+
+function generate({ url }: Running, kind: Kind, perSecond: number, seconds: number, connections: number) {
+  const options = [perSecond, seconds, connections].map(String)
+  return output<Generated>(['nice', ...tsx('overload/generate.ts'), url, MODELS, kind, ...options])
+}
+
+function probe(url: string) {
+  return output<Probed>([...tsx('overload/probe.ts'), url, String(SECONDS)])
+}
+
+async function output<T>(words: string[]): Promise<T> {
+  const [command, args] = pin(CORES[1], words)
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  let text = ''
+  child.stdout.on('data', (chunk) => {
+    text += chunk
+  })
+  await once(child, 'close')
+  return JSON.parse(text)
+}
+
+function describe({ kind, capacity, times, load, health, mb }: Overloaded): string {
+  const goodput = load.good / load.seconds
+  return `| ${[
+    kind,
+    Math.round(capacity),
+    times,
+    `${Math.round(goodput)} (${Math.round((100 * goodput) / capacity)} %)`,
+    `${Math.round(load.p50)} / ${Math.round(load.p99)}`,
+    load.refused,
+    Math.round(load.refusedP99),
+    load.late,
+    load.failed,
+    load.unsent,
+    `${Math.round(health.p50)} / ${Math.round(health.p99)}`,
+    `${health.failed} of ${health.asked}`,
+    mb.map(Math.round).join(' to ')
+  ].join(' | ')} |`
+}
+void cpus
+void writeFigures
+void readFile

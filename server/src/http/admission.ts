@@ -1,0 +1,250 @@
+import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { errors, passing } from '../errors.ts'
+import { hold, linger } from './connections.ts'
+import type { Limits } from './limits.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the request holds while it is under way; none of routes that are not guarded. */
+    admitted: Admitted | undefined
+  }
+}
+
+/** A request under way. */
+interface Admitted {
+  request: FastifyRequest
+  reply: FastifyReply
+  /** When it came, ms. */
+  since: number
+  /** Of its body, held in memory until it is answered. */
+  bytes: number
+  isUpload: boolean
+  /** Goes on with it. */
+  begin: () => void
+  /** Its share of the work under way, once its body is there. */
+  units: number
+}
+
+/**
+ * Work is counted in units of a small prediction's: one for a request, and one for so many bytes of its body, as
+ * many as such a prediction has.
+ */
+const UNIT_BYTES = 300
+
+/** A unit's time until it is known, ms: some two times what a slow core takes. */
+const FIRST_UNIT_MS = 0.2
+
+/** Units that refusing a request takes. Were they not counted, to refuse much would look as if answering took long. */
+const REFUSAL = 1
+
+/** Units to learn a unit's time from; of fewer, what else the process does counts too much. */
+const SAMPLE = 100
+
+/** Fewer units under way are never refused, however long one takes: when little is asked, that is not known well. */
+const FEW = 64
+
+/** Units from which on a request is expensive. Such ones have half of the wait, so that others get the rest. */
+const EXPENSIVE = 64
+
+/** s; what is under way is answered by then. */
+const RETRY_AFTER = 1
+
+/** ms; with the wait of who is let in then, well within a second. */
+const LONGEST_PAUSE = 600
+
+/**
+ * The share of the time that refusing may take. Nothing more is read of a connection whose request was refused until
+ * there is time to refuse the next, so that clients who ask on at once do not take the time of others.
+ */
+const REFUSING = 0.2
+
+/**
+ * Work that is begun in one turn of the event loop, ms. A turn accepts one new connection (libuv 1.45, `uv__server_io`):
+ * with all requests of 900 connections begun at once it takes 0.1 s, and clients wait for many turns.
+ */
+const TURN = 5
+
+/** One for all: the stack of each would cost more than the rest of a refusal. */
+const OVERLOADED = passing(new errors.OVERLOADED(), RETRY_AFTER)
+
+/**
+ * Refuses at once, with 503, what would wait for too long, and what would not fit into memory; the rest is begun in
+ * the order it came, some each turn of the event loop.
+ *
+ * How long a request would wait is the work under way, in units, times what a unit has taken lately of the event
+ * loop's active time; so it holds on fast and slow machines alike. Bodies that are still arriving are not work yet.
+ */
+export class Admission {
+  readonly #limits: Limits
+  readonly #under = new Set<Admitted>()
+  readonly #waiting: Admitted[] = []
+  #bytes = 0
+  #uploads = 0
+  #units = 0
+  #expensive = 0
+  /** Units that are begun this turn, and how many may be, ms. */
+  #begun = 0
+  #turn = TURN
+  #turned = performance.now()
+  /** When all refusals so far will have had their share of the time, ms. */
+  #refusedUntil = 0
+  /** Units that are done since the last look. */
+  #done = 0
+  #unitMs = FIRST_UNIT_MS
+  #before: EventLoopUtilization = performance.eventLoopUtilization()
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /** Guard the routes registered on `app`. */
+  guard(app: FastifyInstance): void {
+    app.decorateRequest('admitted', undefined)
+    app.addHook('onRequest', (request, reply, done) => {
+      const isUpload = /^\s*text\/csv/i.test(request.headers['content-type'] ?? '')
+      const bytes = isUpload ? 0 : bytesOf(request, this.#limits)
+      const units = unitsOf(bytes)
+      if (
+        this.#bytes + bytes > this.#limits.bytes ||
+        (isUpload && this.#uploads >= this.#limits.uploads) ||
+        this.#isLate(units)
+      ) {
+        return done(this.#refuse(request, reply, units))
+      }
+      const admitted: Admitted = {
+        request,
+        reply,
+        since: performance.now(),
+        bytes,
+        isUpload,
+        units: 0,
+        begin: done
+      }
+      request.admitted = admitted
+      this.#under.add(admitted)
+      this.#bytes += bytes
+      if (isUpload) this.#uploads++
+      reply.raw.once('close', () => this.#end(admitted))
+      this.#enter(admitted)
+    })
+    const timer = setInterval(() => this.#look(), this.#limits.lookTime).unref()
+    app.addHook('onClose', () => clearInterval(timer))
+  }
+
+  /**
+   * Count a request as work, now that its body is there.
+   *
+   * @param bytes - of its body
+   * @throws OVERLOADED if others came before it, and it would wait for too long
+   */
+  arrived({ admitted }: FastifyRequest, bytes: number): void {
+    // Of a client that left meanwhile, what there is of the body may be read still.
+    if (admitted === undefined || !this.#under.has(admitted)) return
+    const units = unitsOf(bytes)
+    if (this.#isLate(units)) throw this.#refuse(admitted.request, admitted.reply, units)
+    this.#begin(admitted, bytes)
+  }
+
+  /** Whether a request of so many units would be answered too late. */
+  #isLate(units: number): boolean {
+    const wait = this.#limits.wait / this.#unitMs
+    if (units >= EXPENSIVE && this.#expensive > wait / 2) return true
+    return this.#units > Math.max(FEW, wait)
+  }
+
+  #refuse({ raw }: FastifyRequest, reply: FastifyReply, units: number): Error {
+    this.#done += REFUSAL
+    const now = performance.now()
+    this.#refusedUntil = Math.max(now, this.#refusedUntil) + (REFUSAL * this.#unitMs) / REFUSING
+    if (units >= EXPENSIVE && !raw.complete) {
+      reply.header('connection', 'close')
+      linger(raw.socket)
+    }
+    const pause = Math.min(this.#refusedUntil - now, LONGEST_PAUSE)
+    reply.raw.once('finish', () => hold(raw.socket, pause))
+    return OVERLOADED
+  }
+
+  /** Begin a request, once it is its turn. */
+  #enter(admitted: Admitted): void {
+    const units = unitsOf(admitted.bytes)
+    if (this.#waiting.length === 0 && this.#hasTime()) {
+      this.#start(admitted, units)
+      return
+    }
+    this.#waiting.push(admitted)
+    this.#units += units
+  }
+
+  #hasTime(): boolean {
+    return this.#begun * this.#unitMs < this.#turn
+  }
+
+  #start(admitted: Admitted, units: number): void {
+    if (this.#begun === 0) setImmediate(() => this.#nextTurn())
+    this.#begun += units
+    if (admitted.bytes === 0 && !admitted.isUpload) this.#begin(admitted, 0)
+    admitted.begin()
+  }
+
+  #nextTurn(): void {
+    const now = performance.now()
+    // As long as all else took, such as refusing: otherwise it would leave no time for work where it takes long.
+    this.#turn = Math.max(TURN, now - this.#turned - this.#begun * this.#unitMs)
+    this.#turned = now
+    this.#begun = 0
+    let started = 0
+    for (const admitted of this.#waiting) {
+      if (!this.#hasTime()) break
+      started++
+      const units = unitsOf(admitted.bytes)
+      this.#units -= units
+      if (this.#under.has(admitted)) this.#start(admitted, units)
+    }
+    this.#waiting.splice(0, started)
+  }
+
+  #begin(admitted: Admitted, bytes: number): void {
+    admitted.units = unitsOf(bytes)
+    this.#units += admitted.units
+    if (admitted.units >= EXPENSIVE) this.#expensive += admitted.units
+  }
+
+  #end(admitted: Admitted): void {
+    const { bytes, isUpload, units } = admitted
+    this.#under.delete(admitted)
+    this.#bytes -= bytes
+    if (isUpload) this.#uploads--
+    this.#units -= units
+    if (units >= EXPENSIVE) this.#expensive -= units
+    this.#done += units
+  }
+
+  #look(): void {
+    this.#learn()
+    const now = performance.now()
+    for (const { request, since, isUpload, units } of this.#under) {
+      if (units > 0 || isUpload || now - since < this.#limits.bodyTime) continue
+      // As if reading it had failed, which is answered and closes the connection.
+      request.raw.emit('error', new errors.BODY_TIMEOUT())
+    }
+  }
+
+  #learn(): void {
+    const now = performance.eventLoopUtilization()
+    const { active } = performance.eventLoopUtilization(now, this.#before)
+    // Half of what was known, for a pause of the garbage collector or of the machine is not what lasts.
+    if (this.#done >= SAMPLE) this.#unitMs = (this.#unitMs + active / this.#done) / 2
+    this.#before = now
+    this.#done = 0
+  }
+}
+
+const unitsOf = (bytes: number): number => 1 + Math.floor(bytes / UNIT_BYTES)
+
+/** How many bytes a body will have, or may have. */
+function bytesOf({ headers, routeOptions }: FastifyRequest, limits: Limits): number {
+  if (headers['transfer-encoding'] !== undefined) return routeOptions.bodyLimit ?? limits.body
+  return Number(headers['content-length'] ?? 0)
+}

@@ -1,0 +1,46 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Limits } from './limits.ts'
+
+/** ms that a client has to read its answer, before a connection is closed whose request is not read to its end. */
+const LINGER = 500
+
+/** Close connections beyond so many, and those on which nothing is asked, to have room for others. */
+export function limitConnections(server: Server, { connections, lookTime }: Limits): void {
+  server.maxConnections = connections
+  let closed = 0
+  server.on('drop', () => {
+    const now = performance.now()
+    // Not for each: those who come back at once would be all that is seen to.
+    if (now - closed < lookTime) return
+    closed = now
+    server.closeIdleConnections()
+  })
+}
+
+/**
+ * Read no more from a connection for some ms. From now on, and not from the next turn of the event loop: a turn goes
+ * on for up to 48 rounds while 1,024 connections have something to read (libuv, `uv__io_poll`).
+ */
+export function hold(socket: Socket, ms: number): void {
+  const pause = () => socket.pause()
+  pause()
+  // Node reads on once it has done with a request.
+  socket.on('resume', pause)
+  setTimeout(() => {
+    socket.off('resume', pause)
+    socket.resume()
+  }, ms)
+}
+
+/**
+ * Close a connection, once its answer is written, without reading the rest of the request: of a large body that takes
+ * a tenth of the time that answering it would. To close it at once would reset it, and the client might lose the answer.
+ */
+export function linger(socket: Socket): void {
+  socket.destroySoon = () => {
+    socket.end()
+    hold(socket, LINGER)
+    setTimeout(() => socket.destroy(), LINGER)
+  }
+}
