@@ -4,8 +4,8 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
 import { freePorts } from '../../scripts/lib/ports.ts'
@@ -14,11 +14,17 @@ import { CORES, must, pin, type Running, rss, startServer, tsx } from '../measur
 import { writeFigures } from '../report.ts'
 import { type Generated, KINDS, type Kind, type Probed } from './kinds.ts'
 
+const REPORT = join(ROOT, 'docs', 'reliability.md')
 const MODELS = process.env.MODELS_DIR ?? join(ROOT, 'models')
 const TIMES = [5, 10]
 const SECONDS = 10
 /** Of a load with more than one can do; of the one that shows how much that is. */
 const CONNECTIONS = 900
+const TITLES: Record<Kind, string> = {
+  predict: '`/predict`, RF',
+  batch: '`/predict/batch`, 1,000 of RF',
+  identify: '`/identify`, 10 typings'
+}
 const BUSY: Record<Kind, number> = { predict: 64, batch: 2, identify: 16 }
 
 interface Overloaded {
@@ -27,26 +33,38 @@ interface Overloaded {
   capacity: number
   times: number
   load: Generated
-  health: Probed
+  /** Health checks on the service's port, and on a port of their own. */
+  own: Probed
+  other: Probed
   /** Before, and the most meanwhile. */
   mb: [number, number]
 }
 
-if (!process.env.DIST) await must(build())
+await must(build())
 const folder = await mkdtemp(join(tmpdir(), 'keystroke-overload-'))
 const found: Overloaded[] = []
 try {
-  for (const kind of (process.argv[2]?.split(',') as Kind[] | undefined) ?? KINDS) await overload(kind)
+  for (const kind of KINDS) await overload(kind)
 } finally {
   await rm(folder, { recursive: true })
 }
+await writeFigures(
+  REPORT,
+  'overload',
+  'bench:overload',
+  [
+    '| asked | load | answered within a second, a second | p50 / p99, ms | refused, a second | late or failed | health checks: p50 / p99, ms; failed | on `HEALTH_PORT` | memory, MB |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...found.map(describe)
+  ].join('\n')
+)
 
 async function overload(kind: Kind): Promise<void> {
   const [port, healthPort] = (await freePorts(2)) as [number, number]
   const server = await startServer(
     {
       name: 'the service',
-      command: [process.execPath, join(process.env.DIST ?? join(ROOT, 'server', 'dist'), 'main.js')],
+      command: [process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
       env: {
         PORT: `${port}`,
         HEALTH_PORT: `${healthPort}`,
@@ -70,18 +88,18 @@ async function overload(kind: Kind): Promise<void> {
       const looks = setInterval(() => {
         mb = Math.max(mb, rss(server.child.pid!))
       }, 100)
-      const [load, health] = await Promise.all([
+      const [load, own, other] = await Promise.all([
         generate(server, kind, times * capacityBefore, SECONDS, CONNECTIONS),
-        probe(`${server.url}/health/live`)
+        probe(`${server.url}/health/live`),
+        probe(`http://127.0.0.1:${healthPort}/health/live`)
       ])
       clearInterval(looks)
       // Of before and after: what else the machine does changes meanwhile.
       const capacityAfter = await saturate()
       const capacity = (capacityBefore + capacityAfter) / 2
       capacityBefore = capacityAfter
-      found.push({ kind, capacity, times, load, health, mb: [before, mb] })
-      console.error(describe(found.at(-1)!))
-      console.error(JSON.stringify(load.faults))
+      found.push({ kind, capacity, times, load, own, other, mb: [before, mb] })
+      console.error(describe(found.at(-1)!), load.faults)
     }
   } finally {
     server.child.kill('SIGTERM')
@@ -109,24 +127,17 @@ async function output<T>(words: string[]): Promise<T> {
   return JSON.parse(text)
 }
 
-function describe({ kind, capacity, times, load, health, mb }: Overloaded): string {
+function describe({ kind, capacity, times, load, own, other, mb }: Overloaded): string {
   const goodput = load.good / load.seconds
+  const numbers = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
   return `| ${[
-    kind,
-    Math.round(capacity),
-    times,
-    `${Math.round(goodput)} (${Math.round((100 * goodput) / capacity)} %)`,
-    `${Math.round(load.p50)} / ${Math.round(load.p99)}`,
-    load.refused,
-    Math.round(load.refusedP99),
-    load.late,
-    load.failed,
-    load.unsent,
-    `${Math.round(health.p50)} / ${Math.round(health.p99)}`,
-    `${health.failed} of ${health.asked}`,
+    TITLES[kind],
+    `${times} times`,
+    `${numbers.format(goodput)} of ${numbers.format(capacity)} (${Math.round((100 * goodput) / capacity)} %)`,
+    [load.p50, load.p99].map(Math.round).join(' / '),
+    `${numbers.format(load.refused / load.seconds)}${load.refused > 0 ? `, within ${Math.round(load.refusedP99)} ms` : ''}`,
+    load.late + load.failed,
+    ...[own, other].map(({ p50, p99, failed }) => `${Math.round(p50)} / ${Math.round(p99)}; ${failed}`),
     mb.map(Math.round).join(' to ')
   ].join(' | ')} |`
 }
-void cpus
-void writeFigures
-void readFile

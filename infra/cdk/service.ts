@@ -36,6 +36,9 @@ import { usersAccess } from './users.ts'
 /** Where the server listens inside the container, as the Dockerfile has it. */
 const CONTAINER_PORT = 8080
 
+/** Where it answers health checks alone, from a thread of its own: a busy task stays in. */
+const HEALTH_PORT = 8081
+
 /** User and group `node` of the official Node images. */
 const NODE_USER = '1000:1000'
 
@@ -111,6 +114,7 @@ export class Service extends Construct {
       deregistrationDelay: Duration.seconds(deregistrationDelay(config)),
       healthCheck: {
         path: '/health/ready',
+        port: String(HEALTH_PORT),
         healthyHttpCodes: '200',
         interval: Duration.seconds(5),
         timeout: Duration.seconds(3),
@@ -118,11 +122,9 @@ export class Service extends Construct {
         unhealthyThresholdCount: 2
       }
     })
-    this.service.connections.allowFrom(
-      network.loadBalancerGroup,
-      Port.tcp(CONTAINER_PORT),
-      'From the balancer'
-    )
+    for (const port of [CONTAINER_PORT, HEALTH_PORT]) {
+      this.service.connections.allowFrom(network.loadBalancerGroup, Port.tcp(port), 'From the balancer')
+    }
     this.url = this.listen(config)
 
     const scaling = this.service.autoScaleTaskCount({
@@ -165,6 +167,7 @@ export class Service extends Construct {
       environment: {
         HOST: '0.0.0.0',
         PORT: String(CONTAINER_PORT),
+        HEALTH_PORT: String(HEALTH_PORT),
         DRAIN_SECONDS: String(config.drainSeconds),
         LOG_LEVEL: config.logLevel,
         CALLS_PER_MINUTE: String(config.callsPerMinute),

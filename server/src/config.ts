@@ -15,6 +15,14 @@ export const ConfigSchema = Type.Object({
     maximum: 65535,
     description: 'Port to listen on; 0 for any free one'
   }),
+  HEALTH_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      description:
+        'Port where health checks alone are answered, under any load; 0 for any free one. PORT answers them as well'
+    })
+  ),
   MODELS_DIR: Type.String({
     default: 'models',
     minLength: 1,

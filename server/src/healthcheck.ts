@@ -4,9 +4,9 @@ import { readConfig } from './config.ts'
 
 const ANYWHERE: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
 
-const { HOST, PORT } = readConfig()
+const { HOST, PORT, HEALTH_PORT = PORT } = readConfig()
 const host = ANYWHERE[HOST] ?? HOST
-const url = `http://${isIPv6(host) ? `[${host}]` : host}:${PORT}/health/ready`
+const url = `http://${isIPv6(host) ? `[${host}]` : host}:${HEALTH_PORT}/health/ready`
 const response = await fetch(url).catch((error: Error) => error)
 if (response instanceof Error) {
   process.stdout.write(`${url} does not answer: ${(response.cause as Error | undefined)?.message}\n`)

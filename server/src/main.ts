@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { ConfigError, callsPerMinute, isAdminOpen, listed, readConfig } from './config.ts'
 import { Health } from './http/health.ts'
+import { HealthListener } from './http/health-listener.ts'
 import { loadModels } from './models/load.ts'
 import { ModelsError } from './models/manifest.ts'
 import { DynamoStore } from './users/dynamodb.ts'
@@ -47,6 +48,9 @@ async function main(): Promise<void> {
     corsOrigins: listed(config.CORS_ORIGINS),
     logger: { level: config.LOG_LEVEL, stream: pino.destination(LOG) }
   })
+  const { HOST, HEALTH_PORT } = config
+  const checks = HEALTH_PORT === undefined ? undefined : await HealthListener.start(health, HOST, HEALTH_PORT)
+  if (checks) app.log.info({ port: checks.port }, 'health checks are answered')
   const drain = config.DRAIN_SECONDS * 1000
   // A second signal ends the process at once.
   closeWithGrace({ delay: drain + GRACE, logger: app.log }, async ({ err, signal }) => {
@@ -58,9 +62,10 @@ async function main(): Promise<void> {
     }
     app.log.info('closing')
     await app.close()
+    await checks?.close()
   })
   // Listening comes first, so that /health/ready can say "starting" while models load.
-  await app.listen({ host: config.HOST, port: config.PORT })
+  await app.listen({ host: HOST, port: config.PORT })
   await models
   await health.started
   app.log.info('ready')

@@ -131,17 +131,21 @@ t.test('a task has no public address, and its subnets no way to the internet', a
   t.equal(routes.length, 2)
 })
 
-t.test('only the load balancer reaches a task, and only on the server’s port', async (t) => {
+t.test('only the load balancer reaches a task, and only on the server’s two ports', async (t) => {
   const [tasks] = only('AWS::ECS::Service').NetworkConfiguration.AwsvpcConfiguration.SecurityGroups
   const group = tasks['Fn::GetAtt'][0]
   t.notOk(service.findResources('AWS::EC2::SecurityGroup')[group]!.Properties.SecurityGroupIngress)
   const rules = Object.values(service.findResources('AWS::EC2::SecurityGroupIngress')).filter(
     ({ Properties }) => Properties.GroupId['Fn::GetAtt'][0] === group
   )
-  t.equal(rules.length, 1)
-  const { FromPort, ToPort, SourceSecurityGroupId } = rules[0]!.Properties
-  t.same([FromPort, ToPort], [8080, 8080])
-  t.match(SourceSecurityGroupId['Fn::GetAtt'][0], /LoadBalancerGroup/)
+  const ports = rules.map(({ Properties: { FromPort, ToPort } }) => [FromPort, ToPort])
+  t.same(ports.sort(), [
+    [8080, 8080],
+    [8081, 8081]
+  ])
+  for (const { Properties } of rules) {
+    t.match(Properties.SourceSecurityGroupId['Fn::GetAtt'][0], /LoadBalancerGroup/)
+  }
 })
 
 t.test('a task reaches the AWS services it needs to start and log', async (t) => {
@@ -154,6 +158,7 @@ t.test('a task reaches the AWS services it needs to start and log', async (t) =>
 t.test('a task gets requests when it is ready, by the check that says so', async (t) => {
   t.match(only('AWS::ElasticLoadBalancingV2::TargetGroup'), {
     HealthCheckPath: '/health/ready',
+    HealthCheckPort: '8081',
     Matcher: { HttpCode: '200' },
     Port: 8080
   })

@@ -131,6 +131,9 @@ export class Model<G extends Gallery = Gallery> {
   }
 }
 
+/** Of ONNX Runtime's log: what fails is thrown as well, and would be four lines more. */
+const FATAL = 4
+
 /**
  * Load an ONNX file.
  *
@@ -138,7 +141,11 @@ export class Model<G extends Gallery = Gallery> {
  */
 export function openSession(bytes: Uint8Array): Promise<InferenceSession> {
   // One thread: a row takes tens of microseconds, and sums keep the order that parity was proved in.
-  return InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1 })
+  return InferenceSession.create(bytes, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: FATAL
+  })
 }
 
 /** Write rows, one at least, as what a graph reads. */
