@@ -43,7 +43,10 @@ export class HealthListener {
     const workerData: HealthWorkerData = { host, port, shared }
     const worker = new Worker(file, { workerData })
     const [said] = (await once(worker, 'message')) as [HealthWorkerMessage]
-    if ('message' in said) throw Object.assign(new Error(said.message), { code: said.code })
+    if ('message' in said) {
+      await worker.terminate()
+      throw Object.assign(new Error(said.message), { code: said.code })
+    }
     worker.unref()
     const timer = setInterval(() => health.beat(), BEAT).unref()
     return new HealthListener(worker, timer, said.port)

@@ -137,14 +137,14 @@ t.test('bad input is refused with the field and the reason, and the service stay
       'body is not JSON: it is compressed with gzip; send it uncompressed'
     ],
     [
-      'a field with a name of 100,000 letters',
-      { ...REQUEST, ['x'.repeat(100_000)]: 1 },
+      'a field with a name of 6,000 letters',
+      { ...REQUEST, ['x'.repeat(6_000)]: 1 },
       'FST_ERR_VALIDATION',
       `body.${'x'.repeat(60)}… is not a known field`
     ],
     [
-      'a duplicate key of 100,000 letters',
-      `{"${'x'.repeat(100_000)}":1,"${'x'.repeat(100_000)}":1}`,
+      'a duplicate key of 6,000 letters',
+      `{"${'x'.repeat(6_000)}":1,"${'x'.repeat(6_000)}":1}`,
       'KS_ERR_JSON_INVALID',
       `body has the key "${'x'.repeat(60)}…" twice in one object`
     ],
@@ -153,9 +153,9 @@ t.test('bad input is refused with the field and the reason, and the service stay
     ['null alone', 'null', 'FST_ERR_VALIDATION', 'body must be an object'],
     [
       'deep nesting',
-      `${'['.repeat(200_000)}${']'.repeat(200_000)}`,
-      'FST_ERR_VALIDATION',
-      'body must be an object'
+      `${'['.repeat(8_000)}${']'.repeat(8_000)}`,
+      'KS_ERR_JSON_INVALID',
+      'body nests more than 16 levels deep'
     ],
     [
       'duplicate key',
