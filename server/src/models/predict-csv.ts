@@ -2,11 +2,11 @@ import type { Readable } from 'node:stream'
 import { stringify } from 'csv-stringify/sync'
 import type { Input } from '../schemas/manifest.ts'
 import type { Typing } from '../schemas/typing.ts'
+import { heavyWork } from '../turns.ts'
 import { type CsvTypings, readCsv } from '../typings/csv.ts'
 import { computeFeatures } from '../typings/features.ts'
 import { fromFeatures, fromTyping } from '../typings/rows.ts'
 import type { Model, Row } from './model.ts'
-import { heavyWork } from './turns.ts'
 
 /** What a model reads of a typing. */
 const ROWS: Record<Input, (typing: Typing) => Row> = {

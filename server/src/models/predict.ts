@@ -1,10 +1,10 @@
 import { errors } from '../errors.ts'
 import type { UserID } from '../schemas/common.ts'
 import type { Features } from '../schemas/features.ts'
+import { heavyWork } from '../turns.ts'
 import { fromFeatures } from '../typings/rows.ts'
 import { type Answer, MAX_ROWS_PER_RUN, type Model } from './model.ts'
 import { rank } from './rank.ts'
-import { heavyWork } from './turns.ts'
 
 export interface Candidate {
   UserID: UserID

@@ -1,8 +1,9 @@
-import type { Readable } from 'node:stream'
+import { type Readable, Transform } from 'node:stream'
 import { type CsvError, type Info, type Parser, parse } from 'csv-parse'
 import { errors } from '../errors.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { quote, whyNotText } from '../text.ts'
+import { heavyWork } from '../turns.ts'
 import { findFault, findImplausible } from './check.ts'
 
 /** Rows given together, at most; also all that is held of a file at a time. */
@@ -87,13 +88,20 @@ function openParser(source: Readable): Parser {
     const why = whyNotText(start.subarray(0, 4).toString())
     if (why !== undefined) parser.destroy(new errors.CSV_INVALID(`the file is not a CSV: ${why}`))
   })
-  source.pipe(parser)
+  source.pipe(paced()).pipe(parser)
   // pipe() forwards no failure: without this an aborted upload would leave the parser waiting for ever.
   source.once('error', (error) => parser.destroy(error))
   source.once('close', () => {
     if (!source.readableEnded) parser.destroy(new Error('the upload was aborted'))
   })
   return parser
+}
+
+/** Gives a chunk a turn: to parse one of 64 kB takes some ms, and many files may come at once. */
+function paced(): Transform {
+  return new Transform({
+    transform: (chunk, _encoding, done) => void heavyWork.turn().then(() => done(null, chunk))
+  })
 }
 
 /** Gather the rows that have arrived: many of a fast file, the one of a slow one. */

@@ -1,6 +1,6 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import t from 'tap'
-import { heavyWork } from '../../src/models/turns.ts'
+import { heavyWork } from '../src/turns.ts'
 
 t.test('pieces of several works come one a turn, in their order', async (t) => {
   const done: string[] = []
