@@ -7,6 +7,7 @@ import Fastify, {
 } from 'fastify'
 import { errors, MEDIA_TYPE_CODE, type Passing, toErrorReply } from './errors.ts'
 import { Admission } from './http/admission.ts'
+import { auditCalls } from './http/audit.ts'
 import { Keys } from './http/authentication.ts'
 import { CallCounts } from './http/call-counts.ts'
 import { limitCalls } from './http/call-limit.ts'
@@ -53,6 +54,8 @@ export interface AppOptions {
   isAdminOpen?: boolean
   /** Of one key, or of one address without a key; 0 for any number. */
   callsPerMinute?: number
+  /** Of the deployment, with which the audit hashes UserIDs; one of the process alone if left out. */
+  auditSecret?: string
   /** Proxies in front of the service, each of which adds the address that it was called from to X-Forwarded-For. */
   trustedProxies?: number
   /** Of pages that may ask from a browser; none but the service's own without any. */
@@ -72,6 +75,7 @@ export async function buildApp({
   adminKeyHashes = [],
   isAdminOpen = apiKeyHashes.length + adminKeyHashes.length === 0,
   callsPerMinute = 0,
+  auditSecret,
   trustedProxies = 0,
   corsOrigins = [],
   health = new Health(),
@@ -185,6 +189,7 @@ export async function buildApp({
   await app.register(healthRoutes, { health })
   await app.register(pageRoutes)
   await app.register(async (guarded) => {
+    auditCalls(guarded, auditSecret)
     if (counts) await limitCalls(guarded, { keys, counts, most: callsPerMinute })
     keys.require(guarded)
     // After keys: who has none takes nobody's place.

@@ -62,6 +62,13 @@ export const ConfigSchema = Type.Object({
     description:
       'Calls of one key, or of one address without a key, that are answered in a minute; 0 for any number'
   }),
+  AUDIT_SECRET: Type.Optional(
+    Type.String({
+      minLength: 16,
+      description:
+        'With which the audit hashes UserIDs, so that its lines of one user can be found; one of the process alone without it'
+    })
+  ),
   TRUSTED_PROXIES: Type.Integer({
     default: 0,
     minimum: 0,

@@ -44,6 +44,7 @@ async function main(): Promise<void> {
     adminKeyHashes: listed(config.ADMIN_KEY_SHA256),
     isAdminOpen: isAdminOpen(config),
     callsPerMinute: callsPerMinute(config),
+    ...(config.AUDIT_SECRET !== undefined && { auditSecret: config.AUDIT_SECRET }),
     trustedProxies: config.TRUSTED_PROXIES,
     corsOrigins: listed(config.CORS_ORIGINS),
     logger: { level: config.LOG_LEVEL, stream: pino.destination(LOG) }
