@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, passing } from '../errors.ts'
@@ -231,12 +232,9 @@ export class Admission {
   #look(): void {
     const now = performance.now()
     for (const admitted of this.#under) {
-      const { request, since, isUpload, units } = admitted
+      const { request, since, isUpload } = admitted
       if (isUpload) this.#follow(admitted)
-      else if (units === 0 && now - since >= this.#limits.bodyTime) {
-        // As if reading it had failed, which is answered and closes the connection.
-        request.raw.emit('error', new errors.BODY_TIMEOUT())
-      }
+      else if (!request.raw.complete && now - since >= this.#limits.bodyTime) giveUp(request.raw)
     }
     this.#learn()
   }
@@ -260,8 +258,18 @@ export class Admission {
 
 const unitsOf = (bytes: number): number => 1 + Math.floor(bytes / UNIT_BYTES)
 
-/** How many bytes a body will have, or may have. */
+/** How many bytes of a body will be read, or may be: of a larger one than the route takes, none. */
 function bytesOf({ headers, routeOptions }: FastifyRequest, limits: Limits): number {
-  if (headers['transfer-encoding'] !== undefined) return routeOptions.bodyLimit ?? limits.body
-  return Number(headers['content-length'] ?? 0)
+  const most = routeOptions.bodyLimit ?? limits.body
+  if (headers['transfer-encoding'] !== undefined) return most
+  const bytes = Number(headers['content-length'] ?? 0)
+  return bytes > most ? 0 : bytes
+}
+
+/** Stop to wait for the rest of a body. */
+function giveUp(body: IncomingMessage): void {
+  // As if reading it had failed, which is answered and closes the connection. Where nobody reads it, as of a GET, there
+  // may be half an answer already.
+  if (body.listenerCount('error') > 0) body.emit('error', new errors.BODY_TIMEOUT())
+  else body.destroy()
 }

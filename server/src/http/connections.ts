@@ -18,16 +18,22 @@ export function limitConnections(server: Server, { connections, lookTime }: Limi
   })
 }
 
+/** Of several requests sent at once over a connection, each may be refused. */
+const held = new WeakSet<Socket>()
+
 /**
  * Read no more from a connection for some ms. From now on, and not from the next turn of the event loop: a turn goes
  * on for up to 48 rounds while 1,024 connections have something to read (libuv, `uv__io_poll`).
  */
 export function hold(socket: Socket, ms: number): void {
+  if (held.has(socket)) return
+  held.add(socket)
   const pause = () => socket.pause()
   pause()
   // Node reads on once it has done with a request.
   socket.on('resume', pause)
   setTimeout(() => {
+    held.delete(socket)
     socket.off('resume', pause)
     socket.resume()
   }, ms)

@@ -106,6 +106,25 @@ test('a body that does not arrive in time is given up with 408, and a CSV is not
   t.equal((await text(answer)).trimEnd().split('\n').length, 3)
 })
 
+test('a GET with a body that does not arrive, whose answer is not read, harms nobody', async (t) => {
+  const url = await listen(t, { bodyTime: 100, lookTime: 20 })
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {})
+  t.teardown(() => socket.destroy())
+  socket.pause()
+  for (let i = 0; i < 100; i++) socket.write('GET /models HTTP/1.1\r\nHost: x\r\n\r\n')
+  socket.write('GET /models HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{')
+  await setTimeout(500)
+  t.equal((await fetch(`${url}/health/live`)).status, 200)
+})
+
+test('a body that says to be far too large gets 413, and not 503', async (t) => {
+  const url = await listen(t, {})
+  const outgoing = begin(`${url}/predict`, 10 ** 12, SMALL)
+  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
+  outgoing.on('error', () => {}).destroy()
+  t.equal(incoming.statusCode, 413)
+})
+
 test('CSVs that are answered at a time are limited', async (t) => {
   const url = `${await listen(t, { uploads: 1 })}/predict/batch?Model=RF`
   const file = csv('sample').toString()
