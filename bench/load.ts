@@ -1,4 +1,4 @@
-import { Agent, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, type RequestOptions, request } from 'node:http'
 import { goldenRequest } from '../server/src/models/golden.ts'
 import { readManifest } from '../server/src/models/manifest.ts'
 import type { ClassifierName } from '../server/src/schemas/predict.ts'
@@ -64,30 +64,33 @@ export function startLoad(port: number, connections: number, questions: readonly
 }
 
 /** @returns what is wrong with the answer; undefined if nothing is */
-function ask(port: number, agent: Agent, { body, userID }: Question): Promise<string | undefined> {
+async function ask(port: number, agent: Agent, { body, userID }: Question): Promise<string | undefined> {
+  const headers = { 'content-type': 'application/json' }
+  const answer = await send({ port, path: '/predict', method: 'POST', agent, headers }, body)
+  if (answer.status !== 200) return `${answer.status} ${answer.text.slice(0, 200)}`
+  const named = JSON.parse(answer.text).UserID
+  return named === userID ? undefined : `named user ${named}, and not ${userID}`
+}
+
+export interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+}
+
+/** Ask a server on this machine, and read its answer to the end; an error if there is none in time, 10 s by default. */
+export function send(options: RequestOptions, body?: string | Buffer): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const options = {
-      host: '127.0.0.1',
-      port,
-      path: '/predict',
-      method: 'POST',
-      agent,
-      headers: { 'content-type': 'application/json' }
-    }
-    const outgoing = request(options, (incoming) => {
+    const outgoing = request({ host: '127.0.0.1', timeout: 10_000, ...options }, (incoming) => {
       let text = ''
       incoming.setEncoding('utf8')
       incoming.on('data', (chunk) => {
         text += chunk
       })
       incoming.on('error', reject)
-      incoming.on('end', () => {
-        if (incoming.statusCode !== 200) return resolve(`${incoming.statusCode} ${text.slice(0, 200)}`)
-        const named = JSON.parse(text).UserID
-        resolve(named === userID ? undefined : `named user ${named}, and not ${userID}`)
-      })
+      incoming.on('end', () => resolve({ status: incoming.statusCode!, headers: incoming.headers, text }))
     })
-    outgoing.setTimeout(10_000, () => outgoing.destroy(new Error('no answer in 10 s')))
+    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer in time')))
     outgoing.on('error', reject)
     outgoing.end(body)
   })

@@ -3,11 +3,15 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { freePorts } from '../scripts/lib/ports.ts'
 import { ROOT } from '../scripts/lib/processes.ts'
 
 /** The server's core and the load generator's; without taskset they share what there is. */
 export const CORES = ['0', '1'] as const
 export const PINNED = spawnSync('taskset', ['-c', CORES[1], 'true']).status === 0
+
+/** The models that a bench serves that makes none of its own. */
+export const MODELS = process.env.MODELS_DIR ?? join(ROOT, 'models')
 
 /** Of the process times in /proc. */
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
@@ -66,6 +70,46 @@ export async function startServer({ name, command, env, log }: Server, port: num
   return { url, child, startMs: performance.now() - started }
 }
 
+export interface Shipped extends Running {
+  port: number
+  /** Where it answers health checks alone. */
+  healthPort: number
+}
+
+/**
+ * Start the service with its default settings, on free ports.
+ *
+ * @param folder - of its log and its users
+ * @param wrapper - command that the service is run with
+ */
+export async function startShipped(folder: string, wrapper: string[] = []): Promise<Shipped> {
+  const [port, healthPort] = (await freePorts(2)) as [number, number]
+  const server = {
+    name: 'the service',
+    command: [...wrapper, process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
+    env: {
+      PORT: `${port}`,
+      HEALTH_PORT: `${healthPort}`,
+      MODELS_DIR: MODELS,
+      USERS_DB: join(folder, `users-${port}.db`)
+    },
+    log: join(folder, 'log')
+  }
+  return { ...(await startServer(server, port)), port, healthPort }
+}
+
+/** What a script prints as JSON that loads a server, from the other core. */
+export async function printed<T>(words: string[]): Promise<T> {
+  const [command, args] = pin(CORES[1], words)
+  const generator = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  generator.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  await once(generator, 'close')
+  return JSON.parse(output)
+}
+
 /**
  * Load a server with real requests from the other core.
  *
@@ -80,22 +124,15 @@ export async function load(
   seconds: number
 ): Promise<Loaded> {
   const before = cpuSeconds(child.pid!)
-  const [command, args] = pin(CORES[1], [
-    ...tsx('speed/autocannon.ts'),
-    url,
-    folder,
-    model,
-    String(connections),
-    String(seconds)
-  ])
-  const generator = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
-  let output = ''
-  generator.stdout.on('data', (chunk) => {
-    output += chunk
-  })
-  await once(generator, 'close')
+  const result = await printed<{
+    requests: number
+    seconds: number
+    failed: number
+    p50: number
+    p99: number
+    mean: number
+  }>([...tsx('speed/autocannon.ts'), url, folder, model, String(connections), String(seconds)])
   const cpu = cpuSeconds(child.pid!) - before
-  const result = JSON.parse(output)
   if (result.failed > 0) throw new Error(`${result.failed} requests failed`)
   return {
     perSecond: result.requests / result.seconds,

@@ -11,36 +11,29 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { build } from '../../scripts/build.ts'
-import { freePorts } from '../../scripts/lib/ports.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
 import { goldenRequest } from '../../server/src/models/golden.ts'
 import { readManifest } from '../../server/src/models/manifest.ts'
-import { quantile } from '../load.ts'
-import { cpuSeconds, must, type Running, rss, startServer } from '../measure.ts'
+import { type Answer, quantile, send } from '../load.ts'
+import { cpuSeconds, MODELS, must, rss, type Shipped, startShipped } from '../measure.ts'
 import { writeFigures } from '../report.ts'
 
 const REPORT = join(ROOT, 'docs', 'reliability.md')
-const MODELS = process.env.MODELS_DIR ?? join(ROOT, 'models')
 /** For an answer, ms. */
 const PATIENCE = 10_000
 
-interface Answer {
+interface Timed {
   /** 0 where the connection failed. */
   status: number
   bytes: number
   ms: number
 }
 
-interface Service extends Running {
-  port: number
-  healthPort: number
-}
-
 /** A fault, what was measured of it before there was anything against it, and what comes of it now. */
 interface Case {
   what: string
   before: string
-  run(service: Service): Promise<string>
+  run(service: Shipped): Promise<string>
   /** File descriptors that the service may have open. */
   files?: number
 }
@@ -85,7 +78,16 @@ const CASES: Case[] = [
     run: async ({ child, port }) => {
       const before = cpuSeconds(child.pid!)
       const leave = async () => {
-        const outgoing = open(port, '/predict/batch')
+        const headers = { 'content-type': 'application/json' }
+        const options = {
+          port,
+          path: '/predict/batch',
+          host: '127.0.0.1',
+          method: 'POST',
+          agent: false,
+          headers
+        }
+        const outgoing = request(options)
         outgoing.on('error', () => {})
         await new Promise<void>((sent) => outgoing.end(BATCH, sent))
         outgoing.destroy()
@@ -155,29 +157,14 @@ const CASES: Case[] = [
 const rows: string[] = []
 try {
   for (const { what, before, run, files } of CASES) {
-    const [port, healthPort] = (await freePorts(2)) as [number, number]
-    const main = [process.execPath, join(ROOT, 'server', 'dist', 'main.js')]
-    const server = await startServer(
-      {
-        name: 'the service',
-        command: files === undefined ? main : ['prlimit', `--nofile=${files}`, ...main],
-        env: {
-          PORT: `${port}`,
-          HEALTH_PORT: `${healthPort}`,
-          MODELS_DIR: MODELS,
-          USERS_DB: join(folder, 'users.db')
-        },
-        log: join(folder, 'log')
-      },
-      port
-    )
+    const service = await startShipped(folder, files === undefined ? [] : ['prlimit', `--nofile=${files}`])
     try {
-      rows.push(`| ${what} | ${before} | ${await run({ ...server, port, healthPort })} |`)
+      rows.push(`| ${what} | ${before} | ${await run(service)} |`)
       console.error(rows.at(-1))
-      if (server.child.exitCode !== null) throw new Error('the service ended')
+      if (service.child.exitCode !== null) throw new Error('the service ended')
     } finally {
-      server.child.kill('SIGKILL')
-      await once(server.child, 'exit')
+      service.child.kill('SIGKILL')
+      await once(service.child, 'exit')
     }
   }
 } finally {
@@ -192,7 +179,7 @@ await writeFigures(
 process.exit()
 
 /** What others see, who ask for small predictions and health meanwhile, and what is answered. */
-async function whileOthersAsk(service: Service, run: () => Promise<Answer[]>): Promise<string> {
+async function whileOthersAsk(service: Shipped, run: () => Promise<Timed[]>): Promise<string> {
   const answers = run()
   const asked = await askMeanwhile(service, answers)
   const statuses = [...new Set((await answers).map(({ status }) => status))].join(', ')
@@ -200,15 +187,15 @@ async function whileOthersAsk(service: Service, run: () => Promise<Answer[]>): P
 }
 
 /** Ask for predictions one after another, and for health over connections of their own, until something is over. */
-async function askMeanwhile(service: Service, until: Promise<unknown>): Promise<string> {
+async function askMeanwhile(service: Shipped, until: Promise<unknown>): Promise<string> {
   let isOver = false
   void until.then(() => {
     isOver = true
   })
-  const own: Answer[] = []
-  const others: Answer[] = []
-  const predictions: Answer[] = []
-  const repeat = async (into: Answer[], ask: () => Promise<Answer>, pause: number) => {
+  const own: Timed[] = []
+  const others: Timed[] = []
+  const predictions: Timed[] = []
+  const repeat = async (into: Timed[], ask: () => Promise<Timed>, pause: number) => {
     do {
       into.push(await ask())
       await setTimeout(pause)
@@ -219,54 +206,28 @@ async function askMeanwhile(service: Service, until: Promise<unknown>): Promise<
     repeat(own, () => get(service.port), 50),
     repeat(others, () => get(service.healthPort), 50)
   ])
-  const good = (answers: Answer[]) => answers.filter(({ status }) => status === 200)
+  const good = (answers: Timed[]) => answers.filter(({ status }) => status === 200)
   const times = good(predictions).map(({ ms }) => ms)
-  const count = (answers: Answer[]) => `${good(answers).length} of ${answers.length}`
+  const count = (answers: Timed[]) => `${good(answers).length} of ${answers.length}`
   return (
     `\`/predict\` p50 ${Math.round(quantile(times, 0.5))} ms, longest ${Math.round(quantile(times, 1))} ms; ` +
     `health checks ${count(own)}, on \`HEALTH_PORT\` ${count(others)}`
   )
 }
 
-function open(port: number, path: string, type = 'application/json') {
-  return request({
-    port,
-    path,
-    host: '127.0.0.1',
-    method: 'POST',
-    agent: false,
-    timeout: PATIENCE,
-    headers: { 'content-type': type }
-  })
+function post({ port }: Shipped, path: string, body: string, type = 'application/json'): Promise<Timed> {
+  const headers = { 'content-type': type }
+  return timed(send({ port, path, method: 'POST', agent: false, timeout: PATIENCE, headers }, body))
 }
 
-function post({ port }: Service, path: string, body: string, type?: string): Promise<Answer> {
-  const outgoing = open(port, path, type)
-  outgoing.end(body)
-  return answerOf(outgoing)
+function get(port: number): Promise<Timed> {
+  return timed(send({ port, path: '/health/live', agent: false, timeout: 3_000 }))
 }
 
-function get(port: number): Promise<Answer> {
-  return answerOf(
-    request({ port, path: '/health/live', host: '127.0.0.1', agent: false, timeout: 3_000 }).end()
-  )
-}
-
-function answerOf(outgoing: ReturnType<typeof request>): Promise<Answer> {
+async function timed(answer: Promise<Answer>): Promise<Timed> {
   const started = performance.now()
-  return new Promise((resolve) => {
-    const end = (status: number, bytes: number) => resolve({ status, bytes, ms: performance.now() - started })
-    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')))
-    outgoing.on('error', () => end(0, 0))
-    outgoing.on('response', (incoming) => {
-      let bytes = 0
-      incoming.on('data', (chunk: Buffer) => {
-        bytes += chunk.length
-      })
-      incoming.on('error', () => end(0, bytes))
-      incoming.on('end', () => end(incoming.statusCode!, bytes))
-    })
-  })
+  const { status, text } = await answer.catch(() => ({ status: 0, text: '' }))
+  return { status, bytes: Buffer.byteLength(text), ms: performance.now() - started }
 }
 
 /** A connection that sends most of a body. */

@@ -1,12 +1,13 @@
 /** What an answer has to be, by rules written here again from the documentation, and not taken from the service. */
 import type { Manifest } from '../../server/src/schemas/manifest.ts'
-import type { Answered, Asked } from './run.ts'
+import type { Answer } from '../load.ts'
+import type { Asked } from './run.ts'
 
 /** Longest message of an error: none repeats what somebody sent in full. */
 const LONGEST_MESSAGE = 2_000
 
 /** @returns what is wrong with an answer; undefined if nothing is */
-export function judge(asked: Asked, answer: Answered, manifest: Manifest): string | undefined {
+export function judge(asked: Asked, answer: Answer, manifest: Manifest): string | undefined {
   const { status, headers, text } = answer
   if (status === 503 && headers['retry-after'] !== undefined) return judgeError(answer)
   if (status >= 500) return 'a fault of the service'
@@ -32,7 +33,7 @@ export function judge(asked: Asked, answer: Answered, manifest: Manifest): strin
   return undefined
 }
 
-function judgeError({ status, text }: Answered): string | undefined {
+function judgeError({ status, text }: Answer): string | undefined {
   let error: Record<string, unknown>
   try {
     error = JSON.parse(text)

@@ -6,16 +6,16 @@
  */
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
-import { freePorts } from '../../scripts/lib/ports.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
 import { goldenRequest } from '../../server/src/models/golden.ts'
 import { readManifest } from '../../server/src/models/manifest.ts'
 import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
-import { must, rss, startServer } from '../measure.ts'
+import { send } from '../load.ts'
+import { MODELS, must, rss, startShipped } from '../measure.ts'
 import { judge } from './judges.ts'
 import { mutateBytes, mutateJson, mutateLines, Random } from './mutations.ts'
 
@@ -37,31 +37,15 @@ export interface Asked {
   userID?: number | string
 }
 
-export interface Answered {
-  status: number
-  headers: NodeJS.Dict<string | string[]>
-  text: string
-}
-
 const [seconds = '60', seed = String(Date.now() % 1e9)] = process.argv.slice(2)
 await must(build())
-const MODELS = process.env.MODELS_DIR ?? join(ROOT, 'models')
 const manifest = await readManifest(MODELS)
 const CSV = await readFile(join(ROOT, 'data', 'sample.csv'), 'utf8')
 const GOLDEN = [...CLASSIFIER_NAMES, 'typing' as const].flatMap((name) =>
   manifest.models[name].golden.map((_, row) => ({ name, ...goldenRequest(manifest, name, row) }))
 )
 const folder = await mkdtemp(join(tmpdir(), 'keystroke-fuzz-'))
-const [port] = (await freePorts(1)) as [number]
-const server = await startServer(
-  {
-    name: 'the service',
-    command: [process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
-    env: { PORT: `${port}`, MODELS_DIR: MODELS, USERS_DB: join(folder, 'users.db') },
-    log: join(folder, 'log')
-  },
-  port
-)
+const { port, child } = await startShipped(folder)
 console.log(`Seed ${seed}, ${seconds} s, ${CONNECTIONS} connections.`)
 const statuses: Record<number, number> = {}
 let asked = 0
@@ -70,7 +54,7 @@ const started = performance.now()
 const isOver = () => performance.now() - started > 1000 * Number(seconds) || faults.length > 0
 const progress = setInterval(() => {
   const counts = Object.entries(statuses).map(([status, count]) => `${status}: ${count}`)
-  console.log(`${asked} requests; ${counts.join(', ')}; ${Math.round(rss(server.child.pid!))} MB`)
+  console.log(`${asked} requests; ${counts.join(', ')}; ${Math.round(rss(child.pid!))} MB`)
 }, INTERVAL)
 try {
   await Promise.all(
@@ -88,8 +72,8 @@ try {
   }
 } finally {
   clearInterval(progress)
-  server.child.kill('SIGTERM')
-  const [code] = await once(server.child, 'exit')
+  child.kill('SIGTERM')
+  const [code] = await once(child, 'exit')
   if (code !== 0) faults.push(`the service ended with ${code}`)
   await rm(folder, { recursive: true })
 }
@@ -108,11 +92,13 @@ async function ask(random: Random): Promise<void> {
 
 async function check(question: Asked, agent?: Agent): Promise<void> {
   asked++
-  const answer = await send(question, agent).catch((error: Error) => error)
+  const { method, path, type, body } = question
+  const headers = { ...(type && { 'content-type': type }), 'content-length': body.length }
+  const options = { port, method, path, headers, timeout: PATIENCE, ...(agent && { agent }) }
+  const answer = await send(options, body).catch((error: Error) => error)
   const fault = answer instanceof Error ? `no answer: ${answer.message}` : judge(question, answer, manifest)
   if (!(answer instanceof Error)) statuses[answer.status] = (statuses[answer.status] ?? 0) + 1
   if (fault === undefined) return
-  const { method, path, type, body } = question
   const shown = answer instanceof Error ? '' : `\nanswer: ${answer.status} ${answer.text.slice(0, 500)}`
   faults.push(
     `${fault}\nseed ${seed}\n${method} ${path}\n${type}\n${JSON.stringify(body.toString().slice(0, 2_000))}${shown}`
@@ -177,25 +163,4 @@ function makeCsv(random: Random): Asked {
     type: 'text/csv',
     body: random.next() < 0.2 ? mutateBytes(random, bytes) : bytes
   }
-}
-
-function send({ method, path, type, body }: Asked, agent?: Agent): Promise<Answered> {
-  return new Promise((resolve, reject) => {
-    const headers = { ...(type && { 'content-type': type }), 'content-length': body.length }
-    const outgoing = request(
-      { host: '127.0.0.1', port, method, path, headers, timeout: PATIENCE, ...(agent && { agent }) },
-      (incoming) => {
-        let text = ''
-        incoming.setEncoding('utf8')
-        incoming.on('data', (chunk) => {
-          text += chunk
-        })
-        incoming.on('error', reject)
-        incoming.on('end', () => resolve({ status: incoming.statusCode!, headers: incoming.headers, text }))
-      }
-    )
-    outgoing.on('timeout', () => outgoing.destroy(new Error('none in time')))
-    outgoing.on('error', reject)
-    outgoing.end(body)
-  })
 }

@@ -1,6 +1,6 @@
 /** Health checks, each over a connection of its own as a load balancer's are; the result as JSON: node probe.ts URL SECONDS. */
-import { request } from 'node:http'
-import { quantile } from '../load.ts'
+import { urlToHttpOptions } from 'node:url'
+import { quantile, send } from '../load.ts'
 import type { Probed } from './kinds.ts'
 
 /** Between two checks, and for an answer, ms. */
@@ -11,18 +11,14 @@ const [url, seconds] = process.argv.slice(2) as [string, string]
 const latencies: number[] = []
 let asked = 0
 let failed = 0
-const timer = setInterval(() => {
+const timer = setInterval(async () => {
   asked++
   const started = performance.now()
-  const outgoing = request(url, { agent: false, timeout: PATIENCE }, (incoming) => {
-    incoming.resume().on('end', () => {
-      if (incoming.statusCode === 200) latencies.push(performance.now() - started)
-      else failed++
-    })
-  })
-  outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')))
-  outgoing.on('error', () => failed++)
-  outgoing.end()
+  const answer = await send({ ...urlToHttpOptions(new URL(url)), agent: false, timeout: PATIENCE }).catch(
+    () => undefined
+  )
+  if (answer?.status === 200) latencies.push(performance.now() - started)
+  else failed++
 }, INTERVAL)
 setTimeout(() => {
   clearInterval(timer)

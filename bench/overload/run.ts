@@ -2,20 +2,17 @@
  * `npm run bench:overload`: loads of several times what the service can do, and health checks meanwhile. Writes the
  * figures in docs/reliability.md; takes about four minutes. MODELS_DIR holds the models that are served, if not models/.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
-import { freePorts } from '../../scripts/lib/ports.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
-import { CORES, must, pin, type Running, rss, startServer, tsx } from '../measure.ts'
+import { MODELS, must, printed, type Running, rss, startShipped, tsx } from '../measure.ts'
 import { writeFigures } from '../report.ts'
 import { type Generated, KINDS, type Kind, type Probed } from './kinds.ts'
 
 const REPORT = join(ROOT, 'docs', 'reliability.md')
-const MODELS = process.env.MODELS_DIR ?? join(ROOT, 'models')
 const TIMES = [5, 10]
 const SECONDS = 10
 /** Of a load with more than one can do; of the one that shows how much that is. */
@@ -60,21 +57,7 @@ await writeFigures(
 )
 
 async function overload(kind: Kind): Promise<void> {
-  const [port, healthPort] = (await freePorts(2)) as [number, number]
-  const server = await startServer(
-    {
-      name: 'the service',
-      command: [process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
-      env: {
-        PORT: `${port}`,
-        HEALTH_PORT: `${healthPort}`,
-        MODELS_DIR: MODELS,
-        USERS_DB: join(folder, `${kind}.db`)
-      },
-      log: join(folder, 'log')
-    },
-    port
-  )
+  const server = await startShipped(folder)
   try {
     const saturate = async () => {
       const most = await generate(server, kind, 0, 4, BUSY[kind])
@@ -91,7 +74,7 @@ async function overload(kind: Kind): Promise<void> {
       const [load, own, other] = await Promise.all([
         generate(server, kind, times * capacityBefore, SECONDS, CONNECTIONS),
         probe(`${server.url}/health/live`),
-        probe(`http://127.0.0.1:${healthPort}/health/live`)
+        probe(`http://127.0.0.1:${server.healthPort}/health/live`)
       ])
       clearInterval(looks)
       // Of before and after: what else the machine does changes meanwhile.
@@ -109,22 +92,11 @@ async function overload(kind: Kind): Promise<void> {
 
 function generate({ url }: Running, kind: Kind, perSecond: number, seconds: number, connections: number) {
   const options = [perSecond, seconds, connections].map(String)
-  return output<Generated>(['nice', ...tsx('overload/generate.ts'), url, MODELS, kind, ...options])
+  return printed<Generated>(['nice', ...tsx('overload/generate.ts'), url, MODELS, kind, ...options])
 }
 
 function probe(url: string) {
-  return output<Probed>([...tsx('overload/probe.ts'), url, String(SECONDS)])
-}
-
-async function output<T>(words: string[]): Promise<T> {
-  const [command, args] = pin(CORES[1], words)
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
-  let text = ''
-  child.stdout.on('data', (chunk) => {
-    text += chunk
-  })
-  await once(child, 'close')
-  return JSON.parse(text)
+  return printed<Probed>([...tsx('overload/probe.ts'), url, String(SECONDS)])
 }
 
 function describe({ kind, capacity, times, load, own, other, mb }: Overloaded): string {

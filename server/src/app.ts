@@ -169,7 +169,6 @@ export async function buildApp({
     if (isMediaType) reply.header('accept', acceptedTypes(request).join(', '))
     const retryAfter = error instanceof errors.STORE ? STORE_RETRY : thrown.retryAfter
     if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
-    if (error instanceof errors.BODY_TIMEOUT) reply.header('connection', 'close')
     if (error instanceof errors.CONTENT_ENCODING) reply.header('accept-encoding', 'identity')
     const body = toErrorReply(answered, request.id)
     return reply.code(body.statusCode).send(body)

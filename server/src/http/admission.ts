@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, passing } from '../errors.ts'
@@ -131,7 +130,7 @@ export class Admission {
       this.#bytes += bytes
       if (isUpload) this.#uploads++
       reply.raw.once('close', () => this.#end(admitted))
-      this.#enter(admitted)
+      this.#enter(admitted, units)
     })
     const timer = setInterval(() => this.#look(), this.#limits.lookTime).unref()
     app.addHook('onClose', () => clearInterval(timer))
@@ -148,7 +147,7 @@ export class Admission {
     if (admitted === undefined || !this.#under.has(admitted)) return
     const units = unitsOf(bytes)
     if (this.#isLate(units)) throw this.#refuse(admitted.request, admitted.reply, units)
-    this.#begin(admitted, bytes)
+    this.#begin(admitted, units)
   }
 
   /** Whether a request of so many units would be answered too late. */
@@ -172,8 +171,7 @@ export class Admission {
   }
 
   /** Begin a request, once it is its turn. */
-  #enter(admitted: Admitted): void {
-    const units = unitsOf(admitted.bytes)
+  #enter(admitted: Admitted, units: number): void {
     if (this.#waiting.length === 0 && this.#hasTime()) {
       this.#start(admitted, units)
       return
@@ -189,7 +187,7 @@ export class Admission {
   #start(admitted: Admitted, units: number): void {
     if (this.#begun === 0) setImmediate(() => this.#nextTurn())
     this.#begun += units
-    if (admitted.bytes === 0 && !admitted.isUpload) this.#begin(admitted, 0)
+    if (admitted.bytes === 0 && !admitted.isUpload) this.#begin(admitted, units)
     admitted.begin()
   }
 
@@ -210,10 +208,10 @@ export class Admission {
     this.#waiting.splice(0, started)
   }
 
-  #begin(admitted: Admitted, bytes: number): void {
-    admitted.units = unitsOf(bytes)
-    this.#units += admitted.units
-    if (admitted.units >= EXPENSIVE) this.#expensive += admitted.units
+  #begin(admitted: Admitted, units: number): void {
+    admitted.units = units
+    this.#units += units
+    if (units >= EXPENSIVE) this.#expensive += units
   }
 
   #end(admitted: Admitted): void {
@@ -234,7 +232,7 @@ export class Admission {
     for (const admitted of this.#under) {
       const { request, since, isUpload } = admitted
       if (isUpload) this.#follow(admitted)
-      else if (!request.raw.complete && now - since >= this.#limits.bodyTime) giveUp(request.raw)
+      else if (!request.raw.complete && now - since >= this.#limits.bodyTime) giveUp(admitted)
     }
     this.#learn()
   }
@@ -266,10 +264,11 @@ function bytesOf({ headers, routeOptions }: FastifyRequest, limits: Limits): num
   return bytes > most ? 0 : bytes
 }
 
-/** Stop to wait for the rest of a body. */
-function giveUp(body: IncomingMessage): void {
-  // As if reading it had failed, which is answered and closes the connection. Where nobody reads it, as of a GET, there
-  // may be half an answer already.
-  if (body.listenerCount('error') > 0) body.emit('error', new errors.BODY_TIMEOUT())
-  else body.destroy()
+/** Stop to wait for the rest of a body, and close the connection. */
+function giveUp({ request: { raw }, reply }: Admitted): void {
+  // As if reading it had failed, which is answered. Where nobody reads it, as of a GET, there may be half an answer.
+  if (raw.listenerCount('error') > 0) {
+    reply.header('connection', 'close')
+    raw.emit('error', new errors.BODY_TIMEOUT())
+  } else raw.destroy()
 }

@@ -13,9 +13,7 @@ declare module 'fastify' {
 const AUDITED = ['verify', 'enroll', 'addTypings', 'deleteUser', 'exportUsers']
 
 /** Refusals that are audited whatever was asked. */
-const REFUSALS = [new errors.API_KEY(''), new errors.ADMIN_KEY(''), new errors.CALLS_LIMITED(0, 0)].map(
-  ({ code }) => code
-)
+const REFUSALS = [errors.API_KEY, errors.ADMIN_KEY, errors.CALLS_LIMITED]
 
 /** Of a hash, hex digits; as many as tell users apart, and are read at a glance. */
 const DIGITS = 16
@@ -35,17 +33,20 @@ export function auditCalls(app: FastifyInstance, secret: string | Buffer = rando
     reply.isMatch = (payload as { Match?: boolean } | null)?.Match
     done(null, payload)
   })
+  const write = (request: FastifyRequest, outcome: string) => {
+    const { id, ip } = request
+    const user = userOf(request)
+    const call = operationOf(request)
+    log.info({ id, call, ...(user !== undefined && { user: hash(user) }), outcome, ip }, 'audit')
+  }
+  const isAudited = (request: FastifyRequest) => AUDITED.includes(operationOf(request))
   app.addHook('onRequest', (request, reply, done) => {
-    reply.raw.once('close', () => {
-      const call = operationOf(request)
-      if (!AUDITED.includes(call) && !REFUSALS.includes(reply.errorCode ?? '')) return
-      const user = userOf(request)
-      const { id, ip } = request
-      log.info(
-        { id, call, ...(user !== undefined && { user: hash(user) }), outcome: outcomeOf(reply), ip },
-        'audit'
-      )
-    })
+    if (isAudited(request)) reply.raw.once('close', () => write(request, outcomeOf(reply)))
+    done()
+  })
+  app.addHook('onError', (request, _reply, thrown, done) => {
+    const isRefusal = REFUSALS.some((refusal) => thrown instanceof refusal)
+    if (isRefusal && !isAudited(request)) write(request, thrown.code)
     done()
   })
 }
