@@ -1,5 +1,5 @@
 import { Agent, type IncomingHttpHeaders, type RequestOptions, request } from 'node:http'
-import { goldenRequest } from '../server/src/models/golden.ts'
+import { goldenRequests } from '../server/src/models/golden.ts'
 import { readManifest } from '../server/src/models/manifest.ts'
 import type { ClassifierName } from '../server/src/schemas/predict.ts'
 
@@ -12,8 +12,7 @@ export interface Question {
 /** The models' own golden rows, as requests. */
 export async function readQuestions(models: string, model: ClassifierName): Promise<Question[]> {
   const manifest = await readManifest(models)
-  return manifest.models[model].golden.map((_, row) => {
-    const { body, UserID } = goldenRequest(manifest, model, row)
+  return goldenRequests(manifest, model).map(({ body, UserID }) => {
     return { body: JSON.stringify(body), userID: UserID }
   })
 }

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join, parse, resolve } from 'node:path'
 import pretty from 'pino-pretty'
 import { ConfigError, readConfig } from '../server/src/config.ts'
-import { goldenRequest } from '../server/src/models/golden.ts'
+import { goldenRequests } from '../server/src/models/golden.ts'
 import { checkFiles, ModelsError, readManifest } from '../server/src/models/manifest.ts'
 import type { Manifest } from '../server/src/schemas/manifest.ts'
 import { build } from './build.ts'
@@ -110,7 +110,7 @@ async function readString(csv: string): Promise<string | null> {
 function welcome(url: string, manifest: Manifest, needsKey: boolean): string {
   const { dataset } = manifest
   const key = needsKey ? `-H "x-api-key: $API_KEY" ` : ''
-  const { path, body } = goldenRequest(manifest, 'RF')
+  const { path, body } = goldenRequests(manifest, 'RF')[0]!
   return `
 Serving models of ${dataset.name}: ${dataset.users} users, ${dataset.typings} typings of ${dataset.keys} keys.
 

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { build } from '../../scripts/build.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
-import { goldenRequest } from '../../server/src/models/golden.ts'
+import { goldenRequests } from '../../server/src/models/golden.ts'
 import { readManifest } from '../../server/src/models/manifest.ts'
 import { type Answer, quantile, send } from '../load.ts'
 import { cpuSeconds, MODELS, must, rss, type Shipped, startShipped } from '../measure.ts'
@@ -40,7 +40,7 @@ interface Case {
 
 await must(build())
 const folder = await mkdtemp(join(tmpdir(), 'keystroke-abuse-'))
-const { body: example } = goldenRequest(await readManifest(MODELS), 'RF')
+const { body: example } = goldenRequests(await readManifest(MODELS), 'RF')[0]!
 const SMALL = JSON.stringify(example)
 const BATCH = JSON.stringify(Array(1000).fill(example))
 const CSV = await readFile(join(ROOT, 'data', 'sample.csv'), 'utf8')

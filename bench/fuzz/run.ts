@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
-import { goldenRequest } from '../../server/src/models/golden.ts'
+import { goldenRequests } from '../../server/src/models/golden.ts'
 import { readManifest } from '../../server/src/models/manifest.ts'
 import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
 import { send } from '../load.ts'
@@ -42,7 +42,7 @@ await must(build())
 const manifest = await readManifest(MODELS)
 const CSV = await readFile(join(ROOT, 'data', 'sample.csv'), 'utf8')
 const GOLDEN = [...CLASSIFIER_NAMES, 'typing' as const].flatMap((name) =>
-  manifest.models[name].golden.map((_, row) => ({ name, ...goldenRequest(manifest, name, row) }))
+  goldenRequests(manifest, name).map((request) => ({ name, ...request }))
 )
 const folder = await mkdtemp(join(tmpdir(), 'keystroke-fuzz-'))
 const { port, child } = await startShipped(folder)

@@ -4,7 +4,7 @@
  * once it is answered.
  */
 import { connect, type Socket } from 'node:net'
-import { goldenRequest } from '../../server/src/models/golden.ts'
+import { goldenRequests } from '../../server/src/models/golden.ts'
 import { readManifest } from '../../server/src/models/manifest.ts'
 import { quantile } from '../load.ts'
 import type { Generated, Kind } from './kinds.ts'
@@ -161,10 +161,9 @@ process.exit()
 
 async function makeRequests(): Promise<Buffer[]> {
   const manifest = await readManifest(models)
-  const { golden } = manifest.models.RF
-  const rows = golden.map((_, row) => goldenRequest(manifest, 'RF', row).body)
-  const typings = manifest.models.typing.golden.map(
-    (_, row) => (goldenRequest(manifest, 'typing', row).body as { Typings: object[] }).Typings[0]!
+  const rows = goldenRequests(manifest, 'RF').map(({ body }) => body)
+  const typings = goldenRequests(manifest, 'typing').map(
+    ({ body }) => (body as { Typings: object[] }).Typings[0]!
   )
   switch (kind) {
     case 'predict':

@@ -1,6 +1,6 @@
 /** The last steps of all that changes what runs: the stack, the tasks, the proof. */
 import { waitUntilServicesStable } from '@aws-sdk/client-ecs'
-import { goldenRequest } from '../../server/src/models/golden.ts'
+import { goldenRequests } from '../../server/src/models/golden.ts'
 import { adminKeysName, apiKeysName, type Release } from '../config.ts'
 import type { Deployment } from './check.ts'
 import type { AllKeys } from './keys.ts'
@@ -71,7 +71,7 @@ Try it:
 
   curl ${url}/predict -H 'content-type: application/json' \\
     -H "x-api-key: ${key}" \\
-    -d '${JSON.stringify(goldenRequest(manifest, 'RF').body)}'
+    -d '${JSON.stringify(goldenRequests(manifest, 'RF')[0]!.body)}'
 
 The secret ${adminKeysName(config)} holds the administrator's key, which also enrolls and deletes users.
 `)

@@ -1,7 +1,7 @@
 import { request as http } from 'node:http'
 import { request as https } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { goldenRequest } from '../../server/src/models/golden.ts'
+import { goldenRequests } from '../../server/src/models/golden.ts'
 import type { UserID } from '../../server/src/schemas/common.ts'
 import { type Manifest, MODEL_NAMES } from '../../server/src/schemas/manifest.ts'
 import { DeployError } from './steps.ts'
@@ -51,7 +51,7 @@ export async function smokeTest(
   const admin = { ...target, apiKey: target.adminKey }
   const others: string[] = []
   for (const name of MODEL_NAMES) {
-    const golden = goldenRequest(manifest, name)
+    const golden = goldenRequests(manifest, name)[0]!
     const { status, body } = await ask(target, 'POST', golden.path, golden.body)
     if (status !== 200) throw failed(`${name}: ${golden.path} answers ${status}: ${body}`)
     const { UserID } = JSON.parse(body) as { UserID: UserID }

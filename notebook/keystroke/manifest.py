@@ -5,6 +5,7 @@ generated from it. Model files bear their content's hash in their name and the m
 into place last, so that it always names files that exist, whatever interrupts a training.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -18,18 +19,38 @@ from typing import Any
 import jsonschema
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from keystroke.csv_format import UserID
 from keystroke.data import Typings, is_sample
 from keystroke.features import DDOF, FEATURES
 from keystroke.graphs.export import Exported
-from keystroke.graphs.parity import Parity
+from keystroke.graphs.parity import Parity, open_session, predict
 from keystroke.graphs.typing import template_rows
-from keystroke.models.table import MODELS, Inputs, library, parameters
+from keystroke.models.table import MODELS, Input, Inputs, library, parameters
+from keystroke.models.timings import Floats
 from keystroke.models.typing_model import TypingModel
 
-FORMAT_VERSION = 5
-GOLDEN_ROWS = 5
+FORMAT_VERSION = 6
+GOLDEN_ROWS: dict[Input, int] = {'features': 1000, 'times': 5}
+"""At most, by what models read.
+
+A tree's leaf shows in the rows alone that fall into it, so classifiers take all rows of a
+recording of usual size. All that the typing model knows takes part in each of its scores.
+"""
+
+GOLDEN_MARGIN = 8
+"""How many times as far off as here a sum of scores may be on the server's machine."""
+
+LEAST_GOLDEN_DIFFERENCE = 1e-6
+"""Of a sum, for float32 scores that happen to be exact here."""
+
+TIPPED = 0.5
+"""A score that is off by more than this has lost or won a vote by rounding."""
+
+TIPPED_ROWS = 200
+"""One row in so many may be tipped by another machine's rounding, where scores are votes."""
+
 FILE = 'manifest.json'
 SCHEMA = Path(__file__).resolve().parents[2] / 'models' / 'manifest.schema.json'
 
@@ -42,7 +63,6 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
     name: str,
     estimator: Any,
     exported: Exported,
-    classes: list[UserID],
     inputs: Inputs,
     metrics: Mapping[str, Any],
     parity: Parity,
@@ -56,10 +76,8 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
     estimator
         The fitted model.
     exported : Exported
-    classes : list of int or of str, length C
     inputs : dict
-        From ``model_inputs``. Golden rows are taken from it, evenly; what they expect is the Python
-        model's answer.
+        From ``model_inputs``. What golden rows expect is the Python model's answer.
     metrics : mapping
         Rates on typings held out, training accuracy named as such.
     parity : Parity
@@ -84,7 +102,7 @@ def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing th
             'largestScoreDifference': parity.largest_score_difference,
             'maxScoreDifference': model.max_score_difference,
         },
-        'golden': _golden(name, estimator, classes, inputs),
+        'golden': _golden(name, estimator, exported, inputs),
     }
     for part, graph in exported.parts.items():
         entry[part] = _file(f'{name}-{part}', graph)
@@ -104,21 +122,52 @@ def _file(name: str, graph: onnx.ModelProto) -> dict[str, Any]:
     }
 
 
-def _golden(
-    name: str, estimator: Any, classes: list[UserID], inputs: Inputs
-) -> list[dict[str, Any]]:
+def _golden_rows(inputs: Inputs, name: Input) -> NDArray[Any]:
+    """Take rows of the recording, evenly."""
+    given = inputs[name]
+    last = len(given) - 1
+    return given[np.unique(np.linspace(0, last, GOLDEN_ROWS[name]).round().astype(np.int64))]
+
+
+def golden_sums(scores: NDArray[Any]) -> Floats:
+    """Add up each row's scores, each class's with a weight of its own between 0.5 and 1.
+
+    The weights are spread evenly by the golden ratio, so that scores which two classes have
+    exchanged change the sum too.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (N, C)
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+    """
+    classes = np.arange(1, scores.shape[1] + 1)
+    weights = 0.5 + classes * 0.6180339887498949 % 1 / 2
+    sums: Floats = scores.astype(np.float64) @ weights
+    return sums
+
+
+def _golden(name: str, estimator: Any, exported: Exported, inputs: Inputs) -> dict[str, Any]:
     model = MODELS[name]
-    given = inputs[model.input]
-    rows = given[np.unique(np.linspace(0, len(given) - 1, GOLDEN_ROWS).round().astype(np.int64))]
+    rows = _golden_rows(inputs, model.input)
     labels, scores = estimator.predict(rows), model.scores(estimator, rows)
-    return [
-        {
-            'input': row.tolist(),
-            'userID': classes[int(label)],
-            'score': float(score[int(label)]),
-        }
-        for row, label, score in zip(rows, labels, scores, strict=True)
-    ]
+    found_labels, found = predict(open_session(exported.graph), rows, exported.templates)
+    tipped = (found_labels != labels) | (np.abs(found - scores).max(axis=1) > TIPPED)
+    sums = golden_sums(scores)
+    difference = np.abs(golden_sums(found) - sums)[~tipped].max(initial=0.0)
+    may_tip = len(rows) // TIPPED_ROWS if model.max_score_difference is None else 0
+    return {
+        'labels': _base64(labels.astype('<i4')),
+        'sums': _base64(sums.astype('<f8')),
+        'maxDifference': max(LEAST_GOLDEN_DIFFERENCE, GOLDEN_MARGIN * float(difference)),
+        'mayDiffer': int(tipped.sum()) + may_tip,
+    }
+
+
+def _base64(numbers: NDArray[Any]) -> str:
+    return base64.b64encode(numbers.tobytes()).decode('ascii')
 
 
 def _decisions(model: TypingModel) -> dict[str, Any]:
@@ -138,7 +187,7 @@ def _decisions(model: TypingModel) -> dict[str, Any]:
 
 def _enrolled(model: TypingModel, inputs: Inputs) -> dict[str, Any]:
     """Enroll somebody with the first typings, though they may be of several users."""
-    times = inputs['times'][:GOLDEN_ROWS]
+    times = inputs['times'][: GOLDEN_ROWS['times']]
     rows = template_rows(model.enroll(times)[None])
     return {
         'typings': times.tolist(),
@@ -147,7 +196,10 @@ def _enrolled(model: TypingModel, inputs: Inputs) -> dict[str, Any]:
 
 
 def describe(
-    typings: Typings, classes: list[UserID], entries: Mapping[str, dict[str, Any]]
+    typings: Typings,
+    classes: list[UserID],
+    inputs: Inputs,
+    entries: Mapping[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Make the manifest.
 
@@ -157,6 +209,8 @@ def describe(
         What the models were fitted on.
     classes : list of int or of str, length C
         UserID of each class index.
+    inputs : dict
+        From ``model_inputs``. Golden rows are taken from it, evenly.
     entries : mapping of model name to dict
         From ``describe_model``.
 
@@ -179,6 +233,10 @@ def describe(
         },
         'features': {'names': list(FEATURES), 'unit': 'ms', 'ddof': DDOF},
         'classes': classes,
+        'golden': {
+            'features': _base64(_golden_rows(inputs, 'features').astype('<f4')),
+            'times': _base64(_golden_rows(inputs, 'times').astype('<f8')),
+        },
         'models': dict(entries),
     }
 

@@ -216,14 +216,13 @@ def manifest_of(learned: Learned) -> dict[str, Any]:
             name,
             learned.estimators[name],
             learned.exported[name],
-            learned.classes,
             learned.inputs,
             METRICS,
             PARITY,
         )
         for name in MODELS
     }
-    return describe(learned.typings, learned.classes, entries)
+    return describe(learned.typings, learned.classes, learned.inputs, entries)
 
 
 @pytest.fixture

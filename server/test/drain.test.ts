@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { ROOT } from '../../scripts/lib/processes.ts'
 import { within } from '../../scripts/lib/wait.ts'
-import { goldenRequest } from '../src/models/golden.ts'
+import { goldenRequests } from '../src/models/golden.ts'
 import { readManifest } from '../src/models/manifest.ts'
 import { folder } from './fixtures.ts'
 
@@ -88,7 +88,7 @@ const DRAIN_SECONDS = 8
 
 test('a service that receives SIGTERM', async (t) => {
   const models = folder('sample')
-  const body = JSON.stringify(goldenRequest(await readManifest(models), 'RF').body)
+  const body = JSON.stringify(goldenRequests(await readManifest(models), 'RF')[0]!.body)
 
   await t.test(
     'is not ready at once, serves on while the load balancer notices, and ends: no request fails',

@@ -52,9 +52,9 @@ def main(csv: str, folder: Path) -> None:
             'leaveOneRepetitionOut': card([answers] * 2),
         }
         entries[name] = manifest.describe_model(
-            name, model, exported[name], classes, inputs, metrics, Parity(0, 0, None)
+            name, model, exported[name], inputs, metrics, Parity(0, 0, None)
         )
-    manifest.publish(folder, manifest.describe(typings, classes, entries), exported)
+    manifest.publish(folder, manifest.describe(typings, classes, inputs, entries), exported)
 
     said: dict[str, Any] = {
         'classes': classes,

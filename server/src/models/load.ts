@@ -4,6 +4,7 @@ import type { Manifest, ModelFile, ModelName } from '../schemas/manifest.ts'
 import { CLASSIFIER_NAMES, type ClassifierName } from '../schemas/predict.ts'
 import { Enrollment, TEMPLATE_ROWS } from './enrollment.ts'
 import { Templates, type UserGallery } from './gallery.ts'
+import { checkGolden, goldenRows } from './golden.ts'
 import { ModelsError, readManifest, readModelFile } from './manifest.ts'
 import { type Answer, Model, openSession } from './model.ts'
 import { TypingModel } from './typing-model.ts'
@@ -62,7 +63,7 @@ async function loadClassifier(folder: string, name: ClassifierName, manifest: Ma
   const model = new Model(session, 'features', { classes: manifest.classes, templates: {} })
   return proved(model, async () => {
     checkTensors(session, name, manifest)
-    checkAnswers(entry, entry.file, await model.run(goldenQuestion(entry), model.gallery))
+    checkGolden(manifest, name, await model.run(goldenQuestion(manifest, name)))
   })
 }
 
@@ -79,10 +80,39 @@ async function loadTyping(folder: string, manifest: Manifest, gallery: UserGalle
       { name: 'scores', type: 'float32', shape: [null, null] },
       { name: 'users', type: 'int64', shape: [null, null] }
     ])
-    const question = goldenQuestion(typing)
-    checkAnswers(typing, typing.file, await model.run(question, gallery))
-    checkAnswers(typing, typing.shortlist.file, await model.runShortlisted(question))
+    const question = goldenQuestion(manifest, 'typing')
+    const answers = await model.run(question, gallery)
+    checkGolden(manifest, 'typing', answers)
+    checkShortlist(typing, answers, await model.runShortlisted(question))
   })
+}
+
+const goldenQuestion = (manifest: Manifest, name: ModelName) => ({
+  rows: goldenRows(manifest, name),
+  wantsScores: true
+})
+
+/** Hold what the shortlist answers against what the model answers of all users. */
+function checkShortlist(
+  { shortlist: { file }, parity }: Manifest['models']['typing'],
+  answers: readonly Answer<UserGallery>[],
+  shortlisted: readonly Answer<UserGallery>[]
+): void {
+  for (const [row, { UserID, scores, gallery }] of shortlisted.entries()) {
+    const all = answers[row]!
+    if (UserID !== all.UserID) {
+      throw new ModelsError(`${file} names user ${UserID} for golden row ${row}; expected ${all.UserID}.`)
+    }
+    for (const [i, user] of gallery.classes.entries()) {
+      const expected = all.scores[all.gallery.classOf(user)!]!
+      // Written so that NaN is refused too.
+      if (!(Math.abs(scores[i]! - expected) <= parity.maxScoreDifference!)) {
+        throw new ModelsError(
+          `${file} scores ${scores[i]} for user ${user} in golden row ${row}; expected ${expected}.`
+        )
+      }
+    }
+  }
 }
 
 /** @returns the model, once it is proved; otherwise it is closed */
@@ -109,9 +139,16 @@ async function loadTemplates(folder: string, manifest: Manifest): Promise<Templa
     ])
     requireUsers(entry, users, manifest)
     const { plda, laplace, enrolled } = (await session.run({})) as Record<string, Tensor>
+    const counts = Array.from(enrolled!.data as BigInt64Array, Number)
+    const typings = counts.reduce((sum, count) => sum + count, 0)
+    if (typings !== manifest.dataset.typings) {
+      throw new ModelsError(
+        `${entry.file} is of ${typings} typings, and the manifest says ${manifest.dataset.typings}.`
+      )
+    }
     return new Templates({
       classes: manifest.classes,
-      enrolled: Array.from(enrolled!.data as BigInt64Array, Number),
+      enrolled: counts,
       templates: { plda: plda!, laplace: laplace! }
     })
   } finally {
@@ -197,30 +234,4 @@ function describe(tensor: InferenceSession.ValueMetadata): object {
   if (!tensor.isTensor) return { name: tensor.name }
   const shape = tensor.shape.map((size) => (typeof size === 'number' ? size : null))
   return { name: tensor.name, type: tensor.type, shape }
-}
-
-type Golden = Pick<Manifest['models'][ModelName], 'golden' | 'parity'>
-
-const goldenQuestion = ({ golden }: Golden) => ({
-  rows: golden.map(({ input }) => input),
-  wantsScores: true
-})
-
-/** Hold what a file answers to the golden rows against what the manifest says. */
-function checkAnswers({ golden, parity }: Golden, file: string, answers: readonly Answer[]): void {
-  for (const [row, { userID, score }] of golden.entries()) {
-    const { UserID, scores, gallery } = answers[row]!
-    if (UserID !== userID) {
-      throw new ModelsError(
-        `${file} names user ${UserID} for golden row ${row}, and the manifest says ${userID}.`
-      )
-    }
-    const found = scores[gallery.classes.indexOf(userID)]!
-    // Written so that NaN is refused too.
-    if (parity.maxScoreDifference !== null && !(Math.abs(found - score) <= parity.maxScoreDifference)) {
-      throw new ModelsError(
-        `${file} scores ${found} for user ${userID} in golden row ${row}, and the manifest says ${score}.`
-      )
-    }
-  }
 }

@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { UserID } from '../schemas/common.ts'
-import type { Input } from '../schemas/manifest.ts'
+import { type Input, NUMBERS } from '../schemas/manifest.ts'
 import { Batcher } from './batcher.ts'
 
 // ONNX Runtime's Linux and macOS packages otherwise report every session to their maker. Read when the first one is made.
@@ -17,9 +17,6 @@ export const MAX_ROWS_PER_RUN = 32
 
 /** Questions answered together; with this many, one more saves nothing, and the first have waited 1 ms. */
 export const MAX_BATCH = 64
-
-/** Numbers that rows of each kind are written as. */
-const NUMBERS = { features: Float32Array, times: Float64Array } as const
 
 /** Scores nobody asked for: a view for each row would cost more than the rest of its answer. */
 const UNWANTED = new Float32Array()

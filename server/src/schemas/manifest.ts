@@ -3,11 +3,13 @@ import { closed, UserIDSchema } from './common.ts'
 import { CLASSIFIER_NAMES, type ClassifierName } from './predict.ts'
 
 /** The manifest’s version that this server reads; the notebook’s `FORMAT_VERSION`. */
-export const FORMAT_VERSION = 5
+export const FORMAT_VERSION = 6
 
 /** What a model reads: the 8 features, float32, or all press and release times, float64. */
 const INPUTS = ['features', 'times'] as const
 export type Input = (typeof INPUTS)[number]
+/** What rows of each are written as. */
+export const NUMBERS = { features: Float32Array, times: Float64Array } as const
 
 const Rate = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })
 
@@ -124,18 +126,36 @@ const DECISIONS = {
   metrics: Type.Object({ ...METRICS, strangers: Type.Optional(Strangers) }, closed)
 }
 
-/** Rows of the data with the answer that each must give; not public. */
+/** Numbers in little-endian order. */
+const Packed = (description: string) =>
+  Type.String({ pattern: '^[A-Za-z0-9+/]+={0,2}$', contentEncoding: 'base64', description })
+
+/** Rows of the data that every model answers as the manifest says before it is served; not public. */
+const GOLDEN_ROWS = {
+  golden: Type.Object(
+    {
+      features: Packed('float32, 8 a row: what the classifiers are asked'),
+      times: Packed('float64, 2K a row: what the typing model is asked')
+    },
+    closed
+  )
+}
+
+/** What Python’s model answers to the golden rows. */
 const GOLDEN = {
-  golden: Type.Array(
-    Type.Object(
-      {
-        input: Type.Array(Type.Number(), { minItems: 4, description: 'A row of what the model reads' }),
-        userID: UserIDSchema,
-        score: Type.Number({ description: 'Of this user' })
-      },
-      closed
-    ),
-    { minItems: 1 }
+  golden: Type.Object(
+    {
+      labels: Packed('int32, of each row: the class index'),
+      sums: Packed(
+        'float64, of each row: the sum of all scores, that of class c times 0.5 + frac((c + 1) 0.618...) / 2'
+      ),
+      maxDifference: Type.Number({ exclusiveMinimum: 0, description: 'Most that rounding changes a sum by' }),
+      mayDiffer: Type.Integer({
+        minimum: 0,
+        description: 'Rows that may be answered otherwise, for rounding tips equal scores and votes'
+      })
+    },
+    closed
   )
 }
 
@@ -199,6 +219,7 @@ export const ManifestSchema = Type.Object(
   {
     ...MANIFEST,
     classes: Type.Array(UserIDSchema, { minItems: 2, description: 'Class index to UserID' }),
+    ...GOLDEN_ROWS,
     models: models(
       Type.Object({ ...MODEL, ...GOLDEN }, closed),
       Type.Object({ ...MODEL, ...DECISIONS, ...TEMPLATES, ...GOLDEN }, closed)

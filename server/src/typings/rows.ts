@@ -27,6 +27,7 @@ export function fromTyping({ Press, Release }: Typing): Float64Array {
 }
 
 /** The opposite of `fromTyping`. */
-export function toTyping(row: readonly number[]): Typing {
-  return { Press: row.filter((_, i) => i % 2 === 0), Release: row.filter((_, i) => i % 2 === 1) }
+export function toTyping(row: ArrayLike<number>): Typing {
+  const times = Array.from(row)
+  return { Press: times.filter((_, i) => i % 2 === 0), Release: times.filter((_, i) => i % 2 === 1) }
 }

@@ -42,7 +42,7 @@ t.test('a manifest of another version is refused', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
   manifest.formatVersion = 1
   await save()
-  await t.rejects(loadModels(dir), refused(/has format version 1; expected 5\. Run npm run train/))
+  await t.rejects(loadModels(dir), refused(/has format version 1; expected 6\. Run npm run train/))
 })
 
 t.test('a manifest that lacks a field, or has one too many, is refused by its place', async (t) => {
@@ -104,12 +104,77 @@ t.test('a manifest of fewer users than a model scores is refused', async (t) => 
 
 t.test('a golden row that comes out otherwise is refused', async (t) => {
   const { dir, manifest, save } = await copyModels(t)
-  manifest.models.RF.golden[2]!.userID = 'somebody else'
+  const { golden } = manifest.models.RF
+  const labels = Buffer.from(golden.labels, 'base64')
+  const third = manifest.classes[labels.readInt32LE(8)]
+  labels.writeInt32LE((labels.readInt32LE(8) + 1) % 110, 8)
+  const { labels: right } = golden
+  golden.labels = labels.toString('base64')
   await save()
   await t.rejects(
     loadModels(dir),
-    refused(/rf-.* names user \d+ for golden row 2, and the manifest says somebody else/)
+    refused(new RegExp(`rf-.* names user ${third} for golden row 2, and the manifest says`))
   )
+
+  golden.labels = right
+  const sums = Buffer.from(golden.sums, 'base64')
+  for (const faulty of [sums.readDoubleLE(24) + 1e-4, Number.NaN]) {
+    sums.writeDoubleLE(faulty, 24)
+    golden.sums = sums.toString('base64')
+    await save()
+    await t.rejects(
+      loadModels(dir),
+      refused(/rf-.* scores golden row 3 with a sum of [\d.]+, and the manifest says/)
+    )
+  }
+})
+
+t.test('golden rows and answers that are not as many are refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  const { golden } = manifest.models.XGB
+  golden.labels = Buffer.from(golden.labels, 'base64').subarray(0, -4).toString('base64')
+  await save()
+  await t.rejects(
+    loadModels(dir),
+    refused(/The manifest has 880 golden rows for XGB, 879 labels and 880 sums/)
+  )
+  manifest.golden.features = 'AAAA'
+  await save()
+  await t.rejects(loadModels(dir), refused(/The manifest has 0 golden rows for (SVM|RF|XGB)/))
+})
+
+t.test('as many rows as rounding may tip may differ', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  const { golden } = manifest.models.RF
+  const labels = Buffer.from(golden.labels, 'base64')
+  for (const row of [0, 1]) labels.writeInt32LE((labels.readInt32LE(4 * row) + 1) % 110, 4 * row)
+  Object.assign(golden, { labels: labels.toString('base64'), mayDiffer: 2 })
+  await save()
+  await (await loadModels(dir)).close()
+  golden.mayDiffer = 1
+  await save()
+  await t.rejects(loadModels(dir), refused(/rf-.* names user \d+ for golden row 0, and the manifest says/))
+})
+
+t.test('one damaged weight is found though the hash is right', async (t) => {
+  // Each weight of a leaf is five bytes, the first of which is its tag in Protocol Buffers.
+  const leaf = (bytes: Buffer) => bytes.lastIndexOf('class_weights') + 'class_weights'.length + 5 * 80 + 1
+  const places = { SVM: (bytes: Buffer) => bytes.length >> 1, RF: leaf, XGB: leaf }
+  for (const name of ['SVM', 'RF', 'XGB'] as const) {
+    const { dir, manifest, save } = await copyModels(t)
+    const entry = manifest.models[name]
+    const path = join(dir, entry.file)
+    const bytes = await readFile(path)
+    bytes.writeFloatLE(0.7, places[name](bytes))
+    await writeFile(path, bytes)
+    entry.sha256 = createHash('sha256').update(bytes).digest('hex')
+    await save()
+    await t.rejects(
+      loadModels(dir),
+      refused(/-.* (names user|scores golden row) .*, and the manifest says/),
+      name
+    )
+  }
 })
 
 t.test('an enrollment that comes out otherwise, and one in place of templates, are refused', async (t) => {
@@ -141,9 +206,16 @@ t.test('a shortlist that scores otherwise is refused though its hash is right', 
   await writeFile(path, bytes)
   shortlist.sha256 = createHash('sha256').update(bytes).digest('hex')
   await save()
+  await t.rejects(loadModels(dir), refused(/typing-shortlist-.* (names user|scores) .*; expected/))
+})
+
+t.test('templates of more or fewer typings than the data has are refused', async (t) => {
+  const { dir, manifest, save } = await copyModels(t)
+  manifest.dataset.typings++
+  await save()
   await t.rejects(
     loadModels(dir),
-    refused(/typing-shortlist-.* (names user|scores) .*, and the manifest says/)
+    refused(/typing-templates-.* is of 880 typings, and the manifest says 881/)
   )
 })
 
