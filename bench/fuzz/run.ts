@@ -16,8 +16,9 @@ import { readManifest } from '../../server/src/models/manifest.ts'
 import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
 import { send } from '../load.ts'
 import { MODELS, must, rss, startShipped } from '../measure.ts'
+import { Random } from '../random.ts'
 import { judge } from './judges.ts'
-import { mutateBytes, mutateJson, mutateLines, Random } from './mutations.ts'
+import { mutateBytes, mutateJson, mutateLines } from './mutations.ts'
 
 /** Asked at a time; each connection asks once more when it is answered. */
 const CONNECTIONS = 32

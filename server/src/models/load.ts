@@ -53,7 +53,17 @@ export async function loadModels(folder: string): Promise<Models> {
 async function open(folder: string, entry: ModelFile): Promise<InferenceSession> {
   const bytes = await readModelFile(folder, entry)
   return openSession(bytes).catch((error: Error) => {
-    throw new ModelsError(`${entry.file} is not a valid ONNX model: ${error.message}.`)
+    throw new ModelsError(`${entry.file} is not a valid ONNX model: ${sentence(error)}.`)
+  })
+}
+
+/** The first line of what ONNX Runtime says, which may go on with where in its code. */
+const sentence = ({ message }: Error): string => message.split('\n')[0]!.replace(/\.*\s*$/, '')
+
+/** Wait for what a file is proved by; it may load and yet fail when it is run. */
+function running<T>(file: string, answers: Promise<T>): Promise<T> {
+  return answers.catch((error: Error) => {
+    throw new ModelsError(`${file} cannot be run: ${sentence(error)}.`)
   })
 }
 
@@ -63,7 +73,7 @@ async function loadClassifier(folder: string, name: ClassifierName, manifest: Ma
   const model = new Model(session, 'features', { classes: manifest.classes, templates: {} })
   return proved(model, async () => {
     checkTensors(session, name, manifest)
-    checkGolden(manifest, name, await model.run(goldenQuestion(manifest, name)))
+    checkGolden(manifest, name, await running(entry.file, model.run(goldenQuestion(manifest, name))))
   })
 }
 
@@ -81,9 +91,10 @@ async function loadTyping(folder: string, manifest: Manifest, gallery: UserGalle
       { name: 'users', type: 'int64', shape: [null, null] }
     ])
     const question = goldenQuestion(manifest, 'typing')
-    const answers = await model.run(question, gallery)
+    const answers = await running(typing.file, model.run(question, gallery))
     checkGolden(manifest, 'typing', answers)
-    checkShortlist(typing, answers, await model.runShortlisted(question))
+    const shortlisted = await running(typing.shortlist.file, model.runShortlisted(question))
+    checkShortlist(typing, answers, shortlisted)
   })
 }
 
@@ -138,7 +149,7 @@ async function loadTemplates(folder: string, manifest: Manifest): Promise<Templa
       { name: 'enrolled', type: 'int64', shape: [users] }
     ])
     requireUsers(entry, users, manifest)
-    const { plda, laplace, enrolled } = (await session.run({})) as Record<string, Tensor>
+    const { plda, laplace, enrolled } = (await running(entry.file, session.run({}))) as Record<string, Tensor>
     const counts = Array.from(enrolled!.data as BigInt64Array, Number)
     const typings = counts.reduce((sum, count) => sum + count, 0)
     if (typings !== manifest.dataset.typings) {
@@ -166,7 +177,7 @@ async function loadEnrollment(folder: string, manifest: Manifest): Promise<Enrol
       timesTensor(manifest),
       ...TEMPLATE_ROWS.map((name) => ({ name, type: 'float32', shape: [1, columns] }))
     ])
-    const found = await enrollment.enroll(enroll.golden.typings)
+    const found = await running(enroll.file, enrollment.enroll(enroll.golden.typings))
     for (const name of TEMPLATE_ROWS) {
       for (const [i, expected] of enroll.golden[name].entries()) {
         // Written so that NaN is refused too.

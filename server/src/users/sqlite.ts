@@ -78,7 +78,7 @@ export class SqliteStore implements Store {
   async put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
     const database = await this.#open()
     return attempt(() => {
-      const write = database.transaction(() => {
+      const isWritten = transact(database, () => {
         const found = database.prepare('SELECT revision, user FROM users WHERE key = ?').get(key) as
           | Pick<Row, 'revision' | 'user'>
           | undefined
@@ -93,7 +93,7 @@ export class SqliteStore implements Store {
         if (user === undefined) database.prepare('DELETE FROM claims WHERE key = ?').run(key)
         return true
       })
-      if (!write.immediate()) return undefined
+      if (!isWritten) return undefined
       // What was replaced is still in the log.
       this.#isToBeCleared ||= expected > 0
       this.#clear(database)
@@ -133,8 +133,8 @@ export class SqliteStore implements Store {
   }
 
   async writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean> {
-    return this.#writeLightly((database) => {
-      const write = database.transaction(() => {
+    return this.#writeLightly((database) =>
+      transact(database, () => {
         database.exec(FORGET)
         const found = database.prepare('SELECT revision FROM claims WHERE key = ?').get(key) as
           | { revision: number }
@@ -145,24 +145,23 @@ export class SqliteStore implements Store {
           .run(key, expected + 1, expires, JSON.stringify(claims))
         return true
       })
-      return write.immediate()
-    })
+    )
   }
 
   addCalls(caller: string, minute: number, count: number): Promise<number> {
-    return this.#writeLightly((database) => {
-      const write = database.transaction(() => {
+    return this.#writeLightly((database) =>
+      transact(database, () => {
         database.prepare('DELETE FROM calls WHERE minute < ?').run(minute - 1)
-        return database
+        const counted = database
           .prepare(
             `INSERT INTO calls VALUES (?, ?, ?)
             ON CONFLICT (minute, caller) DO UPDATE SET count = count + excluded.count
             RETURNING count`
           )
           .get(caller, minute, count) as { count: number }
+        return counted.count
       })
-      return write.immediate().count
-    })
+    )
   }
 
   async close(): Promise<void> {
@@ -235,6 +234,22 @@ async function makeFile(path: string): Promise<void> {
     await (await open(path, 'ax', 0o600)).close()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/**
+ * Do all of it or nothing, with the lock from the start. libsql's own `transaction` rolls back what SQLite has rolled
+ * back already, as on a full disk, and throws that in place of the cause.
+ */
+function transact<T>(database: Database.Database, run: () => T): T {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = run()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK')
+    throw error
   }
 }
 

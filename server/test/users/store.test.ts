@@ -342,8 +342,9 @@ t.test('a full disk refuses a user whole, and what was there stays', async (t) =
   )
   let said = ''
   for await (const chunk of child.stdout) said += chunk
-  const { written, name } = JSON.parse(said)
+  const { written, name, message } = JSON.parse(said)
   t.equal(name, 'StoreError')
+  t.match(message, /disk/, 'says why')
   t.ok(written > 10, `${written} were written`)
   const store = new SqliteStore(file)
   t.teardown(() => store.close())
