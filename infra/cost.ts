@@ -28,8 +28,8 @@ const PRICES = {
 /** What is served in a month, for the parts that cost by use. */
 const ASSUMED = {
   requestsASecond: 1,
-  /** Two lines of the server and what CloudWatch adds, KB. */
-  logOfRequest: 0.8,
+  /** A line of the server and what CloudWatch adds, KB. */
+  logOfRequest: 0.3,
   /** All images, of which most layers are the same, GB. */
   images: 2,
   /** 10,000 people of eight typings. */
@@ -38,7 +38,7 @@ const ASSUMED = {
 
 const ZONES = 2
 const ENDPOINTS = 4
-const SECRETS = 2
+const SECRETS = 3
 /** Of every task, to see which users changed. */
 const READS_A_SECOND = 1 / 5
 /** Four alarms, one of two metrics, and the two that each of the two scaling policies makes itself. */
@@ -64,7 +64,7 @@ export function monthlyCost(config: Config): [part: string, dollars: number][] {
     ],
     [`Logs, ${logs.toFixed(1)} GB`, logs * PRICES.logGb],
     ['Alarms', ALARM_METRICS * PRICES.alarmMetric],
-    ['Keys, in two secrets', SECRETS * PRICES.secret],
+    ['Keys and the audit’s secret, in three secrets', SECRETS * PRICES.secret],
     [
       'Table of users',
       ((minTasks * READS_A_SECOND * 3600 * HOURS) / 1e6) * PRICES.tableMillionReads +

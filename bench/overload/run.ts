@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
-import { MODELS, must, printed, type Running, rss, startShipped, tsx } from '../measure.ts'
+import { cpuSeconds, MODELS, must, printed, type Running, rss, startShipped, tsx } from '../measure.ts'
 import { writeFigures } from '../report.ts'
 import { type Generated, KINDS, type Kind, type Probed } from './kinds.ts'
 
@@ -35,6 +35,8 @@ interface Overloaded {
   other: Probed
   /** Before, and the most meanwhile. */
   mb: [number, number]
+  /** Share of its core that the service had. */
+  core: number
 }
 
 await must(build())
@@ -50,8 +52,8 @@ await writeFigures(
   'overload',
   'bench:overload',
   [
-    '| asked | load | answered within a second, a second | p50 / p99, ms | refused, a second | late or failed | health checks: p50 / p99, ms; failed | on `HEALTH_PORT` | memory, MB |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| asked | load | answered within a second, a second | p50 / p99, ms | refused, a second | late or failed | health checks: p50 / p99, ms; failed | on `HEALTH_PORT` | memory, MB | of a core |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ...found.map(describe)
   ].join('\n')
 )
@@ -71,17 +73,19 @@ async function overload(kind: Kind): Promise<void> {
       const looks = setInterval(() => {
         mb = Math.max(mb, rss(server.child.pid!))
       }, 100)
+      const cpu = cpuSeconds(server.child.pid!)
       const [load, own, other] = await Promise.all([
         generate(server, kind, times * capacityBefore, SECONDS, CONNECTIONS),
         probe(`${server.url}/health/live`),
         probe(`http://127.0.0.1:${server.healthPort}/health/live`)
       ])
       clearInterval(looks)
+      const core = (cpuSeconds(server.child.pid!) - cpu) / load.seconds
       // Of before and after: what else the machine does changes meanwhile.
       const capacityAfter = await saturate()
       const capacity = (capacityBefore + capacityAfter) / 2
       capacityBefore = capacityAfter
-      found.push({ kind, capacity, times, load, own, other, mb: [before, mb] })
+      found.push({ kind, capacity, times, load, own, other, mb: [before, mb], core })
       console.error(describe(found.at(-1)!), load.faults)
     }
   } finally {
@@ -99,7 +103,7 @@ function probe(url: string) {
   return printed<Probed>([...tsx('overload/probe.ts'), url, String(SECONDS)])
 }
 
-function describe({ kind, capacity, times, load, own, other, mb }: Overloaded): string {
+function describe({ kind, capacity, times, load, own, other, mb, core }: Overloaded): string {
   const goodput = load.good / load.seconds
   const numbers = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
   return `| ${[
@@ -110,6 +114,7 @@ function describe({ kind, capacity, times, load, own, other, mb }: Overloaded): 
     `${numbers.format(load.refused / load.seconds)}${load.refused > 0 ? `, within ${Math.round(load.refusedP99)} ms` : ''}`,
     load.late + load.failed,
     ...[own, other].map(({ p50, p99, failed }) => `${Math.round(p50)} / ${Math.round(p99)}; ${failed}`),
-    mb.map(Math.round).join(' to ')
+    mb.map(Math.round).join(' to '),
+    `${Math.round(100 * core)} %`
   ].join(' | ')} |`
 }

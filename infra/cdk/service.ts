@@ -26,7 +26,7 @@ import {
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import { type Config, deregistrationDelay, stopTimeout } from '../config.ts'
 import { accept } from './accept.ts'
@@ -155,6 +155,17 @@ export class Service extends Construct {
     })
     accept(logs, 'AWS encrypts it with a key of its own; a customer’s costs $1 a month', ['CKV_AWS_158'])
 
+    // Made with the stack and never replaced, so that a user's lines are found whichever task wrote them.
+    const auditSecret = new Secret(this, 'AuditSecret', {
+      description: 'With which the log’s audit lines hash UserIDs',
+      generateSecretString: { passwordLength: 43, excludePunctuation: true },
+      removalPolicy: RemovalPolicy.DESTROY
+    })
+    accept(auditSecret, 'With another one nobody finds a user’s older lines', ['AwsSolutions-SMG4'])
+    accept(auditSecret, 'AWS encrypts it with a key of its own; a customer’s costs $1 a month', [
+      'CKV_AWS_149'
+    ])
+
     const linuxParameters = new LinuxParameters(this, 'Linux')
     linuxParameters.dropCapabilities(Capability.ALL)
     task.addContainer('server', {
@@ -179,7 +190,8 @@ export class Service extends Construct {
       },
       secrets: {
         API_KEY_SHA256: EcsSecret.fromSecretsManager(apiKeys, 'sha256'),
-        ADMIN_KEY_SHA256: EcsSecret.fromSecretsManager(adminKeys, 'sha256')
+        ADMIN_KEY_SHA256: EcsSecret.fromSecretsManager(adminKeys, 'sha256'),
+        AUDIT_SECRET: EcsSecret.fromSecretsManager(auditSecret)
       },
       logging: LogDrivers.awsLogs({ logGroup: logs, streamPrefix: 'task' })
     })

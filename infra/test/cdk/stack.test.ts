@@ -35,10 +35,22 @@ t.test('the stack remembers the image before, for a rollback', async (t) => {
 })
 
 t.test('a task gets the hashes of the keys, and never a key', async (t) => {
-  t.same(container.Secrets, [
+  t.same(container.Secrets.slice(0, 2), [
     { Name: 'API_KEY_SHA256', ValueFrom: `${API_KEYS_ARN}:sha256::` },
     { Name: 'ADMIN_KEY_SHA256', ValueFrom: `${ADMIN_KEYS_ARN}:sha256::` }
   ])
+})
+
+t.test('all tasks hash UserIDs of the audit with one secret, which nobody has to make', async (t) => {
+  const [[name, secret], ...others] = Object.entries(
+    service.findResources('AWS::SecretsManager::Secret')
+  ) as [[string, { Properties: object; DeletionPolicy: string }]]
+  t.same(others, [])
+  t.match(secret, {
+    Properties: { GenerateSecretString: { PasswordLength: 43, ExcludePunctuation: true } },
+    DeletionPolicy: 'Delete'
+  })
+  t.same(container.Secrets.slice(2), [{ Name: 'AUDIT_SECRET', ValueFrom: { Ref: name } }])
 })
 
 t.test('a task is not root, writes nothing to its disk and has no capabilities', async (t) => {

@@ -249,6 +249,8 @@ class Task {
       HOST: '127.0.0.1',
       PORT: String(port),
       ...hashes,
+      // CloudFormation makes it; moto does not.
+      AUDIT_SECRET: 'of all tasks of the stack',
       // Where Fargate has the role of the task, and AWS its own address.
       ...this.#aws,
       DRAIN_SECONDS: '1'
