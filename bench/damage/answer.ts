@@ -6,6 +6,7 @@ import { serialize } from 'node:v8'
 import { goldenRows } from '../../server/src/models/golden.ts'
 import { loadModels } from '../../server/src/models/load.ts'
 import { ModelsError } from '../../server/src/models/manifest.ts'
+import type { Answer } from '../../server/src/models/model.ts'
 import { MODEL_NAMES } from '../../server/src/schemas/manifest.ts'
 import { Random } from '../random.ts'
 import type { Answers } from './answers.ts'
@@ -34,21 +35,20 @@ for (const name of MODEL_NAMES) {
       return Array.from(row, (number) => number * (model.input === 'times' ? pace : factor()))
     })
   })
-  const answered = await model.run({ rows, wantsScores: true })
-  answers[name] = {
-    labels: answered.map(({ UserID }) => String(UserID)),
-    scores: Float32Array.from(answered.flatMap(({ scores }) => Array.from(scores)))
-  }
+  answers[name] = gather(await model.run({ rows, wantsScores: true }))
   if (name === 'typing') {
     const { plda, laplace } = await models.enrollment.enroll(rows.slice(-ENROLLED))
     answers.template = { labels: [], scores: Float32Array.from([...plda, ...laplace]) }
     const { enrolled } = models.templates.gallery()
     answers.enrolled = { labels: [], scores: Float32Array.from(enrolled) }
-    const shortlisted = await models.byName.typing.runShortlisted({ rows, wantsScores: true })
-    answers.shortlist = {
-      labels: shortlisted.map(({ UserID }) => String(UserID)),
-      scores: Float32Array.from(shortlisted.flatMap(({ scores }) => Array.from(scores)))
-    }
+    answers.shortlist = gather(await models.byName.typing.runShortlisted({ rows, wantsScores: true }))
   }
 }
 process.stdout.write(serialize(answers), () => process.exit())
+
+function gather(answered: readonly Answer[]): Answers[string] {
+  return {
+    labels: answered.map(({ UserID }) => String(UserID)),
+    scores: Float32Array.from(answered.flatMap(({ scores }) => Array.from(scores)))
+  }
+}

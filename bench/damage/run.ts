@@ -67,8 +67,7 @@ try {
     await writeFile(join(folder, file), bytes)
   }
   const rows = names.map((name) => {
-    const { [name]: of } = counts
-    const all = OUTCOMES.map((outcome) => of![outcome])
+    const all = OUTCOMES.map((outcome) => counts[name]![outcome])
     return `| ${name} | ${all.reduce((sum, count) => sum + count, 0)} | ${all.join(' | ')} |`
   })
   const table = [

@@ -186,13 +186,9 @@ def _decisions(model: TypingModel) -> dict[str, Any]:
 
 
 def _enrolled(model: TypingModel, inputs: Inputs) -> dict[str, Any]:
-    """Enroll somebody with the first typings, though they may be of several users."""
-    times = inputs['times'][: GOLDEN_ROWS['times']]
-    rows = template_rows(model.enroll(times)[None])
-    return {
-        'typings': times.tolist(),
-        **{name: row[0].tolist() for name, row in rows.items()},
-    }
+    """Enroll somebody with the golden typings, though they are of several users."""
+    rows = template_rows(model.enroll(_golden_rows(inputs, 'times'))[None])
+    return {name: row[0].tolist() for name, row in rows.items()}
 
 
 def describe(

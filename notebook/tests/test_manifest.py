@@ -121,7 +121,8 @@ def test_the_typing_models_entry_says_how_its_scores_are_read(folder: Path, name
 def test_the_typing_models_entry_names_the_templates_of_its_users_and_what_makes_more(
     folder: Path, named: Learned
 ) -> None:
-    entry = assert_published(folder)['models']['typing']
+    manifest = assert_published(folder)
+    entry = manifest['models']['typing']
     templates = open_session(onnx.load(folder / entry['templates']['file'])).run(None, {})
     plda, laplace, enrolled = templates
     assert enrolled.tolist() == [6, 6, 5, 5, 7]
@@ -129,7 +130,9 @@ def test_the_typing_models_entry_names_the_templates_of_its_users_and_what_makes
     assert np.abs(np.hstack([plda, laplace]) - expected).max() < 1e-5
     golden = entry['enroll']['golden']
     session = open_session(onnx.load(folder / entry['enroll']['file']))
-    found = session.run(['plda', 'laplace'], {'times': np.array(golden['typings'])})
+    found = session.run(
+        ['plda', 'laplace'], {'times': unpack(manifest['golden']['times'], '<f8').reshape(5, -1)}
+    )
     assert found[0][0] == pytest.approx(golden['plda'], abs=1e-5)
     assert found[1][0] == pytest.approx(golden['laplace'], abs=1e-5)
 

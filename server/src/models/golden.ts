@@ -53,12 +53,13 @@ export function checkGolden(manifest: Manifest, name: ModelName, answers: readon
       `The manifest has ${answers.length} golden rows for ${name}, ${labels.length} labels and ${sums.length} sums; expected as many of each.`
     )
   }
+  const weights = manifest.classes.map(weightOf)
   const faults = answers.flatMap(({ UserID, scores }, row) => {
     const expected = manifest.classes[labels[row]!]
     if (UserID !== expected) {
       return [`names user ${UserID} for golden row ${row}, and the manifest says ${expected}`]
     }
-    const sum = weigh(scores)
+    const sum = scores.reduce((total, score, index) => total + score * weights[index]!, 0)
     // Written so that NaN is refused too.
     if (Math.abs(sum - sums[row]!) <= golden.maxDifference) return []
     return [`scores golden row ${row} with a sum of ${sum}, and the manifest says ${sums[row]}`]
@@ -66,13 +67,8 @@ export function checkGolden(manifest: Manifest, name: ModelName, answers: readon
   if (faults.length > golden.mayDiffer) throw new ModelsError(`${file} ${faults[0]}.`)
 }
 
-/** The sum of all scores, each with a weight of its own, as `golden_sums` of the notebook's manifest.py. */
-function weigh(scores: Float32Array): number {
-  return scores.reduce(
-    (sum, score, index) => sum + score * (0.5 + (((index + 1) * 0.6180339887498949) % 1) / 2),
-    0
-  )
-}
+/** What a class's scores are multiplied by before they are added up, as in `golden_sums` of the notebook's manifest.py. */
+const weightOf = (_: UserID, index: number): number => 0.5 + (((index + 1) * 0.6180339887498949) % 1) / 2
 
 /** A model's golden rows as calls of the API. */
 export function goldenRequests(manifest: Manifest, name: ModelName): GoldenRequest[] {

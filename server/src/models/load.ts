@@ -177,7 +177,7 @@ async function loadEnrollment(folder: string, manifest: Manifest): Promise<Enrol
       timesTensor(manifest),
       ...TEMPLATE_ROWS.map((name) => ({ name, type: 'float32', shape: [1, columns] }))
     ])
-    const found = await running(enroll.file, enrollment.enroll(enroll.golden.typings))
+    const found = await running(enroll.file, enrollment.enroll(goldenRows(manifest, 'typing')))
     for (const name of TEMPLATE_ROWS) {
       for (const [i, expected] of enroll.golden[name].entries()) {
         // Written so that NaN is refused too.

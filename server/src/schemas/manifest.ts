@@ -166,11 +166,10 @@ const TEMPLATES = {
       ...FILE,
       golden: Type.Object(
         {
-          typings: Type.Array(Type.Array(Type.Number()), { minItems: 1, description: 'Enrolled together' }),
           plda: Type.Array(Type.Number()),
           laplace: Type.Array(Type.Number())
         },
-        { ...closed, description: 'The template that they must give' }
+        { ...closed, description: 'The template that the golden typings must give, enrolled together' }
       )
     },
     closed
