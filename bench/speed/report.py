@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -109,8 +110,19 @@ def markdown(
         f'| {row["healthP99"]:.1f} | {row["healthMost"]:.1f} | {row["predictionsPerSecond"]:,.0f} |'
         for row in run['largeCsv']
     ]
-    lines += ['', '## From process start to ready', '', '| server | s |', '| --- | --- |']
-    lines += [f'| {name} | {ms / 1000:.2f} |' for name, ms in run['starts'].items()]
+    lines += [
+        '',
+        '## From process start to ready',
+        '',
+        f'Alone, {run["rounds"]} times in turn with the others.',
+        '',
+        '| server | s: median | least | most |',
+        '| --- | --- | --- | --- |',
+    ]
+    lines += [
+        f'| {name} | {median(ms) / 1000:.2f} | {min(ms) / 1000:.2f} | {max(ms) / 1000:.2f} |'
+        for name, ms in run['starts'].items()
+    ]
     return '\n'.join([*lines, *graphs(run, medians), *profiles(run), *start(run, medians), ''])
 
 

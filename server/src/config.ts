@@ -1,6 +1,7 @@
-import envSchema from 'env-schema'
+import { Ajv, type ErrorObject } from 'ajv'
 import Type, { type Static } from 'typebox'
 import { isLoopback } from './http/authentication.ts'
+import { FAST_START } from './schemas/check.ts'
 
 /** Every setting of the service; each name is an environment variable, read here alone. */
 export const ConfigSchema = Type.Object({
@@ -103,6 +104,15 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
+/** Variables are text, which becomes what the schema says; those that it does not name are left out. */
+const ajv = new Ajv({
+  ...FAST_START,
+  allErrors: true,
+  coerceTypes: true,
+  removeAdditional: 'all',
+  useDefaults: true
+})
+
 /**
  * Read the configuration.
  *
@@ -112,14 +122,9 @@ export class ConfigError extends Error {
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   // An empty variable is one that is not set: compose files and shells write both alike.
   const data = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
-  let config: Config
-  try {
-    config = envSchema<Config>({ schema: ConfigSchema, data, dotenv: false, env: false })
-  } catch (error) {
-    const faults = (error as { errors?: Fault[] }).errors
-    if (faults === undefined) throw error
-    throw new ConfigError(`Invalid environment: ${faults.map(describe).join('; ')}.`)
-  }
+  const check = ajv.compile<Config>(ConfigSchema)
+  const config: unknown = data
+  if (!check(config)) throw new ConfigError(`Invalid environment: ${check.errors!.map(describe).join('; ')}.`)
   if (config.REQUIRE_API_KEY && config.API_KEY_SHA256 === undefined && !isLoopback(config.HOST)) {
     throw new ConfigError(
       `HOST=${config.HOST} lets other machines in: set API_KEY_SHA256 to the SHA-256 of the keys to accept, ` +
@@ -140,14 +145,7 @@ export function isAdminOpen({ HOST, API_KEY_SHA256, ADMIN_KEY_SHA256 }: Config):
 /** Calls that one caller may make in a minute, 0 for any number: on this machine, as long as no key is set. */
 export const callsPerMinute = (config: Config): number => (isAdminOpen(config) ? 0 : config.CALLS_PER_MINUTE)
 
-interface Fault {
-  instancePath: string
-  keyword: string
-  message?: string
-  params: object
-}
-
-function describe({ instancePath, keyword, message, params }: Fault): string {
+function describe({ instancePath, keyword, message, params }: ErrorObject): string {
   const name = instancePath.slice(1)
   if (keyword === 'pattern') {
     // A pattern tells people nothing; what it is for does.

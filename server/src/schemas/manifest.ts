@@ -213,6 +213,9 @@ function models<Classifier extends Type.TSchema, Typing extends Type.TSchema>(
   return Type.Object({ ...(classifiers as Record<ClassifierName, Classifier>), typing }, closed)
 }
 
+/** Each of the three in the manifest; a reference, so that it is compiled once. */
+const Classifier = Type.Object({ ...MODEL, ...GOLDEN }, closed)
+
 /** `models/manifest.json`, as `notebook/keystroke/manifest.py` writes it. */
 export const ManifestSchema = Type.Object(
   {
@@ -220,11 +223,11 @@ export const ManifestSchema = Type.Object(
     classes: Type.Array(UserIDSchema, { minItems: 2, description: 'Class index to UserID' }),
     ...GOLDEN_ROWS,
     models: models(
-      Type.Object({ ...MODEL, ...GOLDEN }, closed),
+      Type.Unsafe<Static<typeof Classifier>>({ $ref: '#/$defs/Classifier' }),
       Type.Object({ ...MODEL, ...DECISIONS, ...TEMPLATES, ...GOLDEN }, closed)
     )
   },
-  closed
+  { ...closed, $defs: { Classifier } }
 )
 export type Manifest = Static<typeof ManifestSchema>
 export type ModelName = keyof Manifest['models']
