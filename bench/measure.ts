@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePorts } from '../scripts/lib/ports.ts'
-import { ROOT } from '../scripts/lib/processes.ts'
+import { ROOT, SERVICE } from '../scripts/lib/processes.ts'
 
 /** The server's core and the load generator's; without taskset they share what there is. */
 export const CORES = ['0', '1'] as const
@@ -86,7 +86,7 @@ export async function startShipped(folder: string, wrapper: string[] = []): Prom
   const [port, healthPort] = (await freePorts(2)) as [number, number]
   const server = {
     name: 'the service',
-    command: [...wrapper, process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
+    command: [...wrapper, process.execPath, ...SERVICE],
     env: {
       PORT: `${port}`,
       HEALTH_PORT: `${healthPort}`,

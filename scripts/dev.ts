@@ -5,7 +5,7 @@ import { watch } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { build } from './build.ts'
-import { ROOT } from './lib/processes.ts'
+import { ROOT, SERVICE } from './lib/processes.ts'
 
 /** An editor writes several files, or one several times, ms. */
 const TOGETHER = 200
@@ -33,7 +33,7 @@ for (;;) {
   // A fault is shown by the compiler; what was built before goes on.
   if ((await build()) === 0) {
     await stop()
-    server = spawn(process.execPath, ['--enable-source-maps', 'server/dist/main.js'], {
+    server = spawn(process.execPath, ['--enable-source-maps', ...SERVICE], {
       cwd: ROOT,
       stdio: 'inherit',
       // Out of the terminal's reach: a second signal ends the server at once.

@@ -9,7 +9,7 @@ import { goldenRequests } from '../server/src/models/golden.ts'
 import { checkFiles, ModelsError, readManifest } from '../server/src/models/manifest.ts'
 import type { Manifest } from '../server/src/schemas/manifest.ts'
 import { build } from './build.ts'
-import { CALLED_FROM, ended, ROOT } from './lib/processes.ts'
+import { CALLED_FROM, ended, ROOT, SERVICE } from './lib/processes.ts'
 import { isAnswered, within } from './lib/wait.ts'
 import { train } from './train.ts'
 
@@ -49,7 +49,7 @@ async function start(csv?: string): Promise<number> {
   const built = await build()
   if (built !== 0) return built
 
-  const server = spawn(process.execPath, ['server/dist/main.js'], {
+  const server = spawn(process.execPath, SERVICE, {
     cwd: ROOT,
     stdio: ['inherit', process.stdout.isTTY ? 'pipe' : 'inherit', 'inherit'],
     env: { ...process.env, MODELS_DIR: models },

@@ -10,7 +10,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
-import { PYTHON, PYTHON_ENV, ROOT } from '../../scripts/lib/processes.ts'
+import { PYTHON, PYTHON_ENV, ROOT, SERVICE } from '../../scripts/lib/processes.ts'
 import { COPY } from '../../server/src/typings/copies.ts'
 import { KEYS, LEAST } from '../../server/src/typings/regular.ts'
 import { doubtAfter, pauseAfter } from '../../server/src/users/claims.ts'
@@ -92,7 +92,7 @@ async function attack(folder: string): Promise<Attacks> {
   const server = await startServer(
     {
       name: 'the service',
-      command: [process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
+      command: [process.execPath, ...SERVICE],
       env: {
         MODELS_DIR: folder,
         USERS_DB: join(WORK, 'users.db'),

@@ -6,7 +6,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { build } from '../../scripts/build.ts'
-import { PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/lib/processes.ts'
+import { PYTHON, PYTHON_ENV, ROOT, run, SERVICE } from '../../scripts/lib/processes.ts'
 import { SqliteStore } from '../../server/src/users/sqlite.ts'
 import { keyOf } from '../../server/src/users/store.ts'
 import { type Loaded, load, must, startServer } from '../measure.ts'
@@ -54,7 +54,7 @@ for (const users of USERS) {
   const server = await startServer(
     {
       name: `${users} users`,
-      command: [process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
+      command: [process.execPath, ...SERVICE],
       env: { MODELS_DIR: MODELS, USERS_DB, PORT: String(PORT), NODE_ENV: 'production' }
     },
     PORT

@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { freePorts } from '../../scripts/lib/ports.ts'
-import { ROOT } from '../../scripts/lib/processes.ts'
+import { ROOT, SERVICE } from '../../scripts/lib/processes.ts'
 import { quantile, readQuestions, startLoad } from '../load.ts'
 
 const CONNECTIONS = 50
@@ -132,7 +132,7 @@ function startTask({ name, port }: { name: string; port: number }): ChildProcess
     DRAIN_SECONDS: String(DRAIN_SECONDS),
     LOG_LEVEL: 'warn'
   }
-  if (image === undefined) return start(process.execPath, ['server/dist/main.js'], { ...process.env, ...env })
+  if (image === undefined) return start(process.execPath, [...SERVICE], { ...process.env, ...env })
   // biome-ignore format: an option and its value belong on a line
   return start('podman', [
     'run', '--rm', '--replace', '--name', `keystroke-${process.pid}-${name}`, '--network', 'host',

