@@ -20,9 +20,9 @@ export const nodeTool = (name: string): string =>
   join(ROOT, 'node_modules', '.bin', WINDOWS ? `${name}.cmd` : name)
 
 /**
- * What Node.js runs the service with, in this folder; the Dockerfile has the same. With a young generation of 16 MB, which is
- * Node's own, the garbage collector copies what belongs to 900 requests under way several times over, a fifth of all time;
- * of 64 MB it takes a third of that, for 60 MB of memory.
+ * What Node.js runs the service with, in this folder; the Dockerfile has the same. With 900 requests under way and Node's own
+ * young generation of 16 MB the garbage collector takes a fifth of the time, to copy what they hold; with 64 MB it takes a
+ * third of that, for 0.1 GB of memory.
  */
 export const SERVICE = ['--max-semi-space-size=64', 'server/dist/main.js'] as const
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import t from 'tap'
 import { manifestSchema } from '../../../scripts/schema.ts'
+import { ConfigSchema } from '../../src/config.ts'
 
 const folder = join(import.meta.dirname, '../../src/schemas')
 const modules = await Promise.all(
@@ -12,7 +13,7 @@ const modules = await Promise.all(
 const meta = new Ajv()
 
 /** Other exports, in capitals, are lists and examples. */
-const named = modules
+const named = [{ ConfigSchema }, ...modules]
   .flatMap((module) => Object.entries(module))
   .filter(([name]) => name !== name.toUpperCase() && !['Top', 'closed'].includes(name)) as [string, object][]
 
