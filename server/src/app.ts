@@ -8,7 +8,7 @@ import Fastify, {
 import { errors, MEDIA_TYPE_CODE, type Passing, toErrorReply } from './errors.ts'
 import { Admission } from './http/admission.ts'
 import { auditCalls } from './http/audit.ts'
-import { Keys } from './http/authentication.ts'
+import { type KeyHashes, Keys, SCOPES } from './http/authentication.ts'
 import { CallCounts } from './http/call-counts.ts'
 import { limitCalls } from './http/call-limit.ts'
 import { limitConnections } from './http/connections.ts'
@@ -28,11 +28,15 @@ import { healthRoutes } from './routes/health.ts'
 import { identifyRoutes } from './routes/identify.ts'
 import { modelsRoutes } from './routes/models.ts'
 import { pageRoutes } from './routes/page.ts'
+import { pauseRoutes } from './routes/pause.ts'
 import { predictRoutes } from './routes/predict.ts'
 import { predictBatchRoutes } from './routes/predict-batch.ts'
 import { usersRoutes } from './routes/users.ts'
+import { verifyRoutes } from './routes/verify.ts'
 import { shorten } from './text.ts'
+import { ClaimRecords } from './users/claim-records.ts'
 import { ClaimGuard } from './users/claims.ts'
+import { Searches } from './users/searches.ts'
 import { IN_MEMORY, SqliteStore } from './users/sqlite.ts'
 import type { Store } from './users/store.ts'
 import { Users } from './users/users.ts'
@@ -46,11 +50,9 @@ export interface AppOptions {
   models: Promise<Models>
   /** Where enrolled users are kept; without one, in memory, until the app is closed. */
   store?: Store
-  /** Hex SHA-256 of each key that may ask; without any, keys are not required. */
-  apiKeyHashes?: readonly string[]
-  /** Hex SHA-256 of each key that may enroll and delete users as well. */
-  adminKeyHashes?: readonly string[]
-  /** Whether users may be enrolled without a key; where keys are not required, unless said otherwise. */
+  /** Without any that asks, keys are not required. */
+  keyHashes?: KeyHashes
+  /** Whether every caller is an administrator; where there are no keys, unless said otherwise. */
   isAdminOpen?: boolean
   /** Of one key, or of one address without a key; 0 for any number. */
   callsPerMinute?: number
@@ -71,9 +73,8 @@ export interface AppOptions {
 export async function buildApp({
   models,
   store,
-  apiKeyHashes = [],
-  adminKeyHashes = [],
-  isAdminOpen = apiKeyHashes.length + adminKeyHashes.length === 0,
+  keyHashes = {},
+  isAdminOpen = SCOPES.every((scope) => !keyHashes[scope]?.length),
   callsPerMinute = 0,
   auditSecret,
   trustedProxies = 0,
@@ -153,7 +154,9 @@ export async function buildApp({
     done()
   })
 
-  const claims = new ClaimGuard(kept, app.log)
+  const records = new ClaimRecords(kept, app.log)
+  const claims = new ClaimGuard(records)
+  const searches = new Searches(records)
   const counts = callsPerMinute > 0 ? new CallCounts(kept, app.log) : undefined
 
   app.setErrorHandler<FastifyError & Partial<Passing>>((thrown, request, reply) => {
@@ -181,9 +184,8 @@ export async function buildApp({
     throw new errors.METHOD(method, shorten(path), allowed)
   })
 
-  const keys = new Keys(apiKeyHashes, adminKeyHashes, isAdminOpen)
+  const keys = new Keys(keyHashes, isAdminOpen)
   const { needsKey } = keys
-  const isAdmin = (request: FastifyRequest) => keys.isAdmin(request)
   await registerOpenapi(app, { needsKey })
   await app.register(healthRoutes, { health })
   await app.register(pageRoutes)
@@ -195,13 +197,16 @@ export async function buildApp({
     admission.guard(guarded)
     requirePlainUtf8(guarded)
     await guarded.register(modelsRoutes, { models: requireModels })
-    await guarded.register(predictRoutes, { models: requireModels })
-    await guarded.register(predictBatchRoutes, { models: requireModels })
+    await guarded.register(predictRoutes, { models: requireModels, keys })
+    await guarded.register(predictBatchRoutes, { models: requireModels, keys })
     await guarded.register(featuresRoutes)
-    await guarded.register(identifyRoutes, { models: requireModels, users: requireUsers, claims, isAdmin })
+    const recognition = { models: requireModels, users: requireUsers, keys, claims, searches }
+    await guarded.register(identifyRoutes, recognition)
+    await guarded.register(verifyRoutes, recognition)
     await guarded.register(async (administered) => {
-      keys.requireAdmin(administered)
+      administered.addHook('onRequest', async (request, reply) => keys.requireAdmin(request, reply))
       await administered.register(usersRoutes, { models: requireModels, users: requireUsers })
+      await administered.register(pauseRoutes, recognition)
     })
   })
 
@@ -209,7 +214,7 @@ export async function buildApp({
     health.state = 'draining'
   })
   app.addHook('onClose', async () => {
-    await claims.close()
+    await records.close()
     await counts?.close()
     await users?.close()
     await loaded?.close()

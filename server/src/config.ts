@@ -1,7 +1,17 @@
+import { createHash } from 'node:crypto'
 import { Ajv, type ErrorObject } from 'ajv'
 import Type, { type Static } from 'typebox'
 import { isLoopback } from './http/authentication.ts'
 import { FAST_START } from './schemas/check.ts'
+
+/** Hexadecimal SHA-256 hashes with commas between them. */
+const HASHES = '^[0-9a-fA-F]{64}( *, *[0-9a-fA-F]{64})*$'
+
+/** The settings that list hashes of keys, one for each scope. */
+const KEY_SETTINGS = ['API_KEY_SHA256', 'IDENTIFY_KEY_SHA256', 'ADMIN_KEY_SHA256'] as const
+
+/** `printf %s "$KEY" | sha256sum` where KEY is not set: whoever sends an empty key would be let in. */
+const HASH_OF_NOTHING = createHash('sha256').update('').digest('hex')
 
 /** Every setting of the service; each name is an environment variable, read here alone. */
 export const ConfigSchema = Type.Object({
@@ -31,13 +41,20 @@ export const ConfigSchema = Type.Object({
   }),
   API_KEY_SHA256: Type.Optional(
     Type.String({
-      pattern: '^[0-9a-fA-F]{64}( *, *[0-9a-fA-F]{64})*$',
+      pattern: HASHES,
       description: 'SHA-256 hashes of the API keys, 64 hex digits each, with commas between them'
+    })
+  ),
+  IDENTIFY_KEY_SHA256: Type.Optional(
+    Type.String({
+      pattern: HASHES,
+      description:
+        'SHA-256 hashes of the keys that may also ask POST /identify, 64 hex digits each, with commas between them'
     })
   ),
   ADMIN_KEY_SHA256: Type.Optional(
     Type.String({
-      pattern: '^[0-9a-fA-F]{64}( *, *[0-9a-fA-F]{64})*$',
+      pattern: HASHES,
       description:
         'SHA-256 hashes of the administrators’ keys, which also enroll and delete users, 64 hex digits each, with commas between them'
     })
@@ -131,15 +148,38 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
         'or REQUIRE_API_KEY=false to serve without any.'
     )
   }
+  checkKeys(config)
   return config
+}
+
+/** @throws ConfigError for the hash of an empty key, and for a key that is listed for two scopes */
+function checkKeys(config: Config): void {
+  const found = new Map<string, string>()
+  for (const setting of KEY_SETTINGS) {
+    for (const hash of listed(config[setting])) {
+      const digest = hash.toLowerCase()
+      if (digest === HASH_OF_NOTHING) {
+        throw new ConfigError(
+          `Invalid environment: ${setting} has the SHA-256 of an empty text; was the key not set?`
+        )
+      }
+      const other = found.get(digest)
+      if (other !== undefined && other !== setting) {
+        throw new ConfigError(
+          `Invalid environment: ${other} and ${setting} list the same key; a key has one scope, and the later setting includes the earlier.`
+        )
+      }
+      found.set(digest, setting)
+    }
+  }
 }
 
 /** What a setting lists. */
 export const listed = (setting: string | undefined): string[] => setting?.split(/ *, */) ?? []
 
 /** Whether users may be enrolled without a key: on this machine, as long as no key is set. */
-export function isAdminOpen({ HOST, API_KEY_SHA256, ADMIN_KEY_SHA256 }: Config): boolean {
-  return isLoopback(HOST) && API_KEY_SHA256 === undefined && ADMIN_KEY_SHA256 === undefined
+export function isAdminOpen(config: Config): boolean {
+  return isLoopback(config.HOST) && KEY_SETTINGS.every((setting) => config[setting] === undefined)
 }
 
 /** Calls that one caller may make in a minute, 0 for any number: on this machine, as long as no key is set. */

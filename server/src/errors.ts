@@ -32,7 +32,14 @@ export const errors = {
   /** A missing or unknown key; the answer does not say which key it resembles. */
   API_KEY: createError<[why: string]>('KS_ERR_API_KEY', 'the API key %s', 401),
 
-  /** A key that may ask, and no more. */
+  /** A key whose scopes do not include identifying. */
+  IDENTIFY_KEY: createError<[why: string]>(
+    'KS_ERR_IDENTIFY_KEY',
+    'this call needs a key that may identify; %s',
+    403
+  ),
+
+  /** A key whose scopes do not include administering. */
   ADMIN_KEY: createError<[why: string]>(
     'KS_ERR_ADMIN_KEY',
     'this call needs an administrator’s key; %s',
@@ -74,12 +81,19 @@ export const errors = {
   ),
 
   /** Typings to be added to a user that do not look like theirs. */
-  TYPINGS_MISMATCH: createError<[why: string]>('KS_ERR_TYPINGS_MISMATCH', 'body.Typings %s', 409),
+  TYPINGS_MISMATCH: createError<[why: string]>('KS_ERR_TYPINGS_MISMATCH', 'body.Typings%s', 409),
 
   /** Too many calls by one key, or from one address without a key; `Retry-After` says when the next is answered. */
   CALLS_LIMITED: createError<[most: number, seconds: number]>(
     'KS_ERR_CALLS_LIMITED',
     'more than %s calls in a minute by one key, or from one address without a key; the next is answered in %s s',
+    429
+  ),
+
+  /** Too many identifications of one caller ended unknown; `Retry-After` says when the next is answered. */
+  SEARCHES_LIMITED: createError<[most: number, seconds: number]>(
+    'KS_ERR_SEARCHES_LIMITED',
+    'more than %s identifications by one key, or from one address without a key, ended unknown in an hour; the next is answered in %s s',
     429
   ),
 

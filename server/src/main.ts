@@ -40,8 +40,11 @@ async function main(): Promise<void> {
       config.USERS_TABLE === undefined
         ? new SqliteStore(config.USERS_DB)
         : new DynamoStore(config.USERS_TABLE),
-    apiKeyHashes: listed(config.API_KEY_SHA256),
-    adminKeyHashes: listed(config.ADMIN_KEY_SHA256),
+    keyHashes: {
+      ask: listed(config.API_KEY_SHA256),
+      identify: listed(config.IDENTIFY_KEY_SHA256),
+      administer: listed(config.ADMIN_KEY_SHA256)
+    },
     isAdminOpen: isAdminOpen(config),
     callsPerMinute: callsPerMinute(config),
     ...(config.AUDIT_SECRET !== undefined && { auditSecret: config.AUDIT_SECRET }),

@@ -14,8 +14,11 @@ export type User = Static<typeof UserReply>
 export type Verification = Static<typeof VerifyReply>
 export type { ClassifierName, Features, ModelName, UserID }
 
-/** Candidates that are asked for and shown. */
+/** Candidates of a classifier that are asked for and shown. */
 const TOP = 5
+
+/** The service's code for a key that may not identify. */
+const NOT_IDENTIFYING = 'KS_ERR_IDENTIFY_KEY'
 
 type UserPage = Static<typeof UsersReply>
 
@@ -24,6 +27,13 @@ const KEY = 'keystroke.key'
 /** What the service refuses, or that it cannot be reached; the message is a sentence for people. */
 export class ServiceError extends Error {
   override name = 'ServiceError'
+  /** The code of the service's error, if it answered with one. */
+  readonly code: string | undefined
+
+  constructor(message: string, code?: string) {
+    super(message)
+    this.code = code
+  }
 }
 
 /**
@@ -39,6 +49,10 @@ export class Service {
   readonly #askKey: AskKey
   #key = readKey()
   #asking: Promise<string | undefined> | undefined
+  /** Whether the key may identify, as far as is known. */
+  #mayIdentify = true
+  /** Whether the key gets ranks and scores; known from the first identification on. */
+  #isRanked = false
 
   constructor(askKey: AskKey) {
     this.#askKey = askKey
@@ -53,11 +67,21 @@ export class Service {
   }
 
   async predict(Model: ClassifierName, features: Features): Promise<Prediction> {
-    return this.#post(`predict?top=${TOP}`, { Model, ...features })
+    return this.#post(this.#isRanked ? `predict?top=${TOP}` : 'predict', { Model, ...features })
   }
 
-  async identify(Typings: readonly Typing[]): Promise<Identification> {
-    return this.#post(`identify?top=${TOP}`, { Typings })
+  /** @returns undefined if the key may not identify */
+  async identify(Typings: readonly Typing[]): Promise<Identification | undefined> {
+    if (!this.#mayIdentify) return undefined
+    try {
+      const identification = await this.#post<Identification>('identify', { Typings }, NOT_IDENTIFYING)
+      this.#isRanked = identification.Candidates !== undefined
+      return identification
+    } catch (error) {
+      if (!hasCode(error, NOT_IDENTIFYING)) throw error
+      this.#mayIdentify = false
+      return undefined
+    }
   }
 
   async verify(UserID: UserID, Typings: readonly Typing[]): Promise<Verification> {
@@ -99,14 +123,17 @@ export class Service {
     ).text()
   }
 
-  async #post<Reply>(path: string, body: object): Promise<Reply> {
+  /** @param expected - a code that the caller handles, and for which no other key is asked */
+  async #post<Reply>(path: string, body: object, expected?: string): Promise<Reply> {
     const headers = { 'content-type': 'application/json' }
-    return (await this.#call(path, { method: 'POST', headers, body: JSON.stringify(body) })).json()
+    const init = { method: 'POST', headers, body: JSON.stringify(body) }
+    return (await this.#call(path, init, expected)).json()
   }
 
   async #call(
     path: string,
-    init: RequestInit & { headers?: Record<string, string> } = {}
+    init: RequestInit & { headers?: Record<string, string> } = {},
+    expected?: string
   ): Promise<Response> {
     for (;;) {
       const key = this.#key
@@ -116,9 +143,10 @@ export class Service {
         throw new ServiceError('The service cannot be reached.')
       })
       if (response.ok) return response
-      // A calling key is good for all calls but an administrator's.
+      const refusal = await explain(response)
+      // A key has a scope: some calls need another key.
       const isKeyRefused = response.status === 401 || (response.status === 403 && key !== undefined)
-      if (!isKeyRefused) throw new ServiceError(await explain(response))
+      if (!isKeyRefused || hasCode(refusal, expected)) throw refusal
       // Another call may have got a key since this one was sent.
       if (this.#key !== key) continue
       // Calls that are refused together ask once.
@@ -128,6 +156,7 @@ export class Service {
       const given = await this.#asking
       if (given === undefined) throw new ServiceError('The service answers only with a key.')
       this.#key = given
+      this.#mayIdentify = true
       keepKey(given)
     }
   }
@@ -153,9 +182,17 @@ function keepKey(key: string): void {
   }
 }
 
-/** The sentence of an error in the service's form; of another's, a proxy's for one, its status. */
-async function explain(response: Response): Promise<string> {
-  const reply: { message?: unknown } | undefined = await response.json().catch(() => undefined)
+/** The sentence and code of an error in the service's form; of another's, a proxy's for one, its status. */
+async function explain(response: Response): Promise<ServiceError> {
+  const reply: { message?: unknown; code?: unknown } | undefined = await response
+    .json()
+    .catch(() => undefined)
   const said = typeof reply?.message === 'string' ? reply.message : `status ${response.status}`
-  return `The service refused: ${said}.`
+  return new ServiceError(
+    `The service refused: ${said}.`,
+    typeof reply?.code === 'string' ? reply.code : undefined
+  )
 }
+
+const hasCode = (error: unknown, code: string | undefined): boolean =>
+  code !== undefined && error instanceof ServiceError && error.code === code

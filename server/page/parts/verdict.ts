@@ -4,8 +4,8 @@ import type { Identification } from '../lib/service.ts'
 
 /** How sure an answer is: in percent, or in a word where the caller is not an administrator. */
 export function howSure({ Confidence, Candidates }: Identification): string {
-  const { Probability } = Candidates[0]!
-  return Probability === undefined ? `${Confidence} confidence` : percent(Probability)
+  const best = Candidates?.[0]
+  return best === undefined ? `${Confidence} confidence` : percent(best.Probability)
 }
 
 /** Show a verdict and its reason in a place that was empty. */

@@ -114,6 +114,7 @@ export class EnrollView {
     this.#field.say('Clean. Asking …')
     try {
       const identification = await this.#service.identify([typing])
+      if (identification === undefined) throw new Error('This key may not identify.')
       const { UserID, Known, Confidence } = identification
       const sure = howSure(identification)
       const isThem = UserID === added
@@ -127,7 +128,7 @@ export class EnrollView {
         ? `Added without any training, from ${this.#typings.length} typings. A hint, not proof. Let somebody else try.`
         : Known
           ? `This looks like ${UserID}, ${sure}.`
-          : `Nobody here types like this; the nearest is ${UserID}.`
+          : `Nobody here types like this${UserID === undefined ? '' : `; the nearest is ${UserID}`}.`
       byId('enroll-empty', HTMLElement).hidden = true
       byId('enroll-answer', HTMLElement).hidden = false
       showVerdict(this.#result, verdict, how, isGood ? 'good' : 'unsure')

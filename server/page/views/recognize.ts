@@ -62,14 +62,16 @@ export class RecognizeView {
     this.#field.say('Clean. Asking the models …')
     try {
       const features = await this.#service.computeFeatures(typing)
-      const [identification, ...predictions] = await Promise.all([
-        this.#service.identify(this.#typings),
-        ...classifiersOf(this.#card).map((model) => this.#service.predict(model, features))
-      ])
+      const identification = await this.#service.identify(this.#typings)
+      const classifiers = classifiersOf(this.#card)
+      const predictions = await Promise.all(
+        classifiers.map((model) => this.#service.predict(model, features))
+      )
       if (turn !== this.#asked) return
-      this.#idType = typeof identification.UserID as 'number' | 'string'
+      this.#idType = typeof predictions[0]!.UserID as 'number' | 'string'
       this.#field.say('Clean, and answered. Type again whenever you like.')
-      this.#showIdentification(identification)
+      if (identification) this.#showIdentification(identification)
+      else this.#showClaimsOnly()
       const cards = predictions.map((prediction) => this.#drawPrediction(prediction))
       byId('eight', HTMLElement).replaceChildren(...cards)
       if (this.#claim.value !== '') await this.#verify()
@@ -84,7 +86,7 @@ export class RecognizeView {
     const { users } = this.#card.dataset
     const { length } = this.#typings
     const sure = howSure(identification)
-    const isWord = Candidates[0]!.Probability === undefined
+    const isWord = Candidates === undefined
     const among = length === 1 ? '' : `, from ${length} typings`
     const isGood = Confidence === 'high'
     const verdict = isGood
@@ -92,20 +94,32 @@ export class RecognizeView {
       : Known
         ? `Perhaps ${UserID}`
         : 'I don’t recognize this typing'
+    const nearest = isWord
+      ? `Nobody of the ${users} users types like this.`
+      : `The nearest is ${UserID}, with ${sure} if it must be one of the ${users}${among}.`
     const how = Known
       ? `${isWord ? `With ${sure}` : `${sure} sure`} among the ${users} users${among}. A hint, not proof.`
-      : `The nearest is ${UserID}${isWord ? '' : `, with ${sure} if it must be one of the ${users}${among}`}.`
+      : nearest
     showVerdict(this.#result, verdict, how, isGood ? 'good' : 'unsure')
     const { rank1 } = this.#card.models.typing.metrics.leaveOneRepetitionOut
     const rate = `The typing model names ${percent(rank1)} of typings left out of training right.`
     find(this.#result, '[data-candidates]', HTMLElement).replaceChildren(
-      ...Candidates.map(({ UserID, Probability }) =>
-        candidate(UserID, Probability, Probability === undefined ? '' : percent(Probability))
+      ...(Candidates ?? []).map(({ UserID, Probability }) =>
+        candidate(UserID, Probability, percent(Probability))
       ),
       html('li', { class: 'hint' }, rate)
     )
     this.#surer.hidden = length >= TOGETHER
     this.#surer.textContent = `Type it again to be surer (${length} of ${TOGETHER})`
+    this.#announcement.textContent = `${verdict}. ${how}`
+  }
+
+  /** Say that the key verifies claims, and does not identify. */
+  #showClaimsOnly(): void {
+    const verdict = 'Who typed is not told with this key'
+    const how = 'It may verify claims: name a user below.'
+    showVerdict(this.#result, verdict, how, 'unsure')
+    find(this.#result, '[data-candidates]', HTMLElement).replaceChildren()
     this.#announcement.textContent = `${verdict}. ${how}`
   }
 
@@ -141,7 +155,7 @@ export class RecognizeView {
       const claimed = readUserID(this.#claim.value, this.#idType)
       const verification = await this.#service.verify(claimed, this.#typings.slice(this.#accepted))
       if (turn !== this.#asked) return
-      const { UserID, Match, Confidence, Regular, Score, Threshold } = verification
+      const { UserID, Match, Confidence, Regular, Score, Threshold, FailedClaims = 0 } = verification
       const isScored = Score !== undefined && Threshold !== undefined
       if (Match && !isScored) this.#accepted = this.#typings.length
       const verdict = Match ? `Yes, this looks like ${UserID}` : `No, this does not look like ${UserID}`
@@ -151,7 +165,7 @@ export class RecognizeView {
         : `${Match ? `With ${Confidence} confidence` : 'A match needs more'}; what it needs is set so`
       const how = Regular
         ? 'This typing is more regular than people type.'
-        : `${measure} that about ${far} of strangers’ claims pass.`
+        : `${measure} that about ${far} of strangers’ claims pass.${FailedClaims > 0 ? ` Claims that failed since the last match: ${FailedClaims}.` : ''}`
       showVerdict(this.#verifyForm, verdict, how, Match ? 'good' : 'bad')
       if (isScored) showScale(scale, Score, Threshold)
       else scale.hidden = true

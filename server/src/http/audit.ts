@@ -10,10 +10,16 @@ declare module 'fastify' {
 }
 
 /** Calls that are audited whatever comes of them, by their `operationId`. */
-const AUDITED = ['verify', 'enroll', 'addTypings', 'deleteUser', 'exportUsers']
+const AUDITED = ['verify', 'enroll', 'addTypings', 'deleteUser', 'exportUsers', 'liftPause']
 
 /** Refusals that are audited whatever was asked. */
-const REFUSALS = [errors.API_KEY, errors.ADMIN_KEY, errors.CALLS_LIMITED]
+const REFUSALS = [
+  errors.API_KEY,
+  errors.IDENTIFY_KEY,
+  errors.ADMIN_KEY,
+  errors.CALLS_LIMITED,
+  errors.SEARCHES_LIMITED
+]
 
 /** Of a hash, hex digits; as many as tell users apart, and are read at a glance. */
 const DIGITS = 16

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
+import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
 
@@ -18,74 +19,105 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
 }
 
+/** What a key may do; each scope includes those before it. */
+export const SCOPES = ['ask', 'identify', 'administer'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** Hexadecimal SHA-256 of each key, by the widest scope that the key has. */
+export type KeyHashes = Readonly<Partial<Record<Scope, readonly string[]>>>
+
 /**
- * Who may call what: a calling key asks; an administrator's key also enrolls, deletes, exports and gets scores.
+ * Who may call what. A calling key asks for predictions and verifies claims. A key that identifies also asks who typed.
+ * An administrator's key also enrolls, deletes, exports and gets scores and ranks.
  *
  * Hashes are not salted or slow: keys are random, 32 bytes of it, so that a hash cannot be guessed back, and every
  * call has to be checked.
  */
 export class Keys {
-  readonly #calling: readonly Buffer[]
-  readonly #admin: readonly Buffer[]
-  /** Of either kind. */
-  readonly #accepted: readonly Buffer[]
+  readonly #accepted: readonly { digest: Buffer; scope: Scope }[]
   readonly #isAdminOpen: boolean
 
   /**
-   * @param calling - hex SHA-256 of each calling key; without any, every caller may ask
-   * @param admin - hex SHA-256 of each administrator's key
-   * @param isAdminOpen - whether every caller may enroll as well
+   * @param hashes - without any that asks, every caller may ask; without any that asks or identifies, also identify
+   * @param isAdminOpen - whether every caller may do everything
    */
-  constructor(calling: readonly string[], admin: readonly string[], isAdminOpen: boolean) {
-    const digests = (hashes: readonly string[]) => hashes.map((hash) => Buffer.from(hash, 'hex'))
-    this.#calling = digests(calling)
-    this.#admin = digests(admin)
-    this.#accepted = [...this.#calling, ...this.#admin]
+  constructor(hashes: KeyHashes, isAdminOpen: boolean) {
+    this.#accepted = SCOPES.flatMap((scope) =>
+      (hashes[scope] ?? []).map((hash) => ({ digest: Buffer.from(hash, 'hex'), scope }))
+    )
     this.#isAdminOpen = isAdminOpen
   }
 
   /** Whether calls need a key. */
   get needsKey(): boolean {
-    return this.#calling.length > 0
+    return this.#has('ask')
   }
 
   /** Whether a call comes from an administrator, or from anybody where all are. */
   isAdmin(request: FastifyRequest): boolean {
-    if (this.#isAdminOpen) return true
-    const key = readKey(request)
-    return key !== undefined && isAccepted(digestOf(key), this.#admin)
+    return this.#isAdminOpen || this.#scopeOf(readKey(request)) === 'administer'
   }
 
-  /** Name the key of a call without telling it; undefined where it is not accepted. */
-  nameOf(request: FastifyRequest): string | undefined {
-    const key = readKey(request)
-    if (key === undefined) return undefined
-    const digest = digestOf(key)
-    return isAccepted(digest, this.#accepted) ? `key ${digest.toString('hex')}` : undefined
+  /** Whether a call comes from somebody who may identify. */
+  mayIdentify(request: FastifyRequest): boolean {
+    const isOpen = this.#isAdminOpen || !(this.#has('ask') || this.#has('identify'))
+    const scope = this.#scopeOf(readKey(request))
+    return isOpen || (scope !== undefined && scope !== 'ask')
   }
 
-  /** Answer the routes registered on `app`, and on none but it, only to those who have a key of either kind. */
+  /** Name who calls, without telling the key: by an accepted key, or by the address (IPv6: its /64). */
+  nameOf(request: FastifyRequest): string {
+    const key = readKey(request)
+    const isAccepted = this.#scopeOf(key) !== undefined
+    return isAccepted ? `key ${digestOf(key!).toString('hex')}` : normalizeIP(request.ip)
+  }
+
+  /** Answer the routes registered on `app`, and on none but it, only to those who have a key of any scope. */
   require(app: FastifyInstance): void {
     if (!this.needsKey) return
     app.addHook('onRequest', async (request, reply) => {
       const key = readKey(request)
-      if (key === undefined || !isAccepted(digestOf(key), this.#accepted)) refuse(reply, key)
+      if (this.#scopeOf(key) === undefined) refuse(reply, key)
     })
   }
 
-  /** Answer the routes registered on `app` only to administrators. */
-  requireAdmin(app: FastifyInstance): void {
-    if (this.#isAdminOpen) return
-    app.addHook('onRequest', async (request, reply) => {
-      const key = readKey(request)
-      if (this.#admin.length === 0) throw new errors.ADMIN_KEY('none is set: see ADMIN_KEY_SHA256')
-      if (key === undefined) refuse(reply, key)
-      const digest = digestOf(key)
-      if (!isAccepted(digest, this.#admin)) {
-        if (!isAccepted(digest, this.#calling)) refuse(reply, key)
-        throw new errors.ADMIN_KEY('this one may ask, and no more')
-      }
-    })
+  /** @throws API_KEY, IDENTIFY_KEY for callers who may not identify */
+  requireIdentify(request: FastifyRequest, reply: FastifyReply): void {
+    if (this.mayIdentify(request)) return
+    const key = readKey(request)
+    if (this.#scopeOf(key) === undefined) refuse(reply, key)
+    throw new errors.IDENTIFY_KEY(
+      this.#has('identify') ? 'this one may ask only' : 'none is set: see IDENTIFY_KEY_SHA256'
+    )
+  }
+
+  /**
+   * @param what - what is for administrators, where not all of the call is
+   * @throws API_KEY, ADMIN_KEY for callers who are not administrators
+   */
+  requireAdmin(request: FastifyRequest, reply: FastifyReply, what?: string): void {
+    if (this.isAdmin(request)) return
+    const of = what === undefined ? '' : `${what} is for administrators; `
+    if (!this.#has('administer')) throw new errors.ADMIN_KEY(`${of}none is set: see ADMIN_KEY_SHA256`)
+    const key = readKey(request)
+    const scope = this.#scopeOf(key)
+    if (scope === undefined) refuse(reply, key)
+    throw new errors.ADMIN_KEY(`${of}this one may ${scope === 'ask' ? 'ask' : 'ask and identify'} only`)
+  }
+
+  #has(scope: Scope): boolean {
+    return this.#accepted.some((each) => each.scope === scope)
+  }
+
+  /** Takes as long whichever key is right, or none: digests are compared, all of them, to their ends. */
+  #scopeOf(key: string | undefined): Scope | undefined {
+    if (key === undefined) return undefined
+    const digest = digestOf(key)
+    let found: Scope | undefined
+    for (const { digest: accepted, scope } of this.#accepted) {
+      if (timingSafeEqual(digest, accepted)) found = scope
+    }
+    return found
   }
 }
 
@@ -104,10 +136,3 @@ function readKey({ headers }: FastifyRequest): string | undefined {
 }
 
 const digestOf = (key: string) => createHash('sha256').update(key).digest()
-
-/** Takes as long whichever key is right, or none: digests are compared, all of them, to their ends. */
-function isAccepted(digest: Buffer, accepted: readonly Buffer[]): boolean {
-  let found = false
-  for (const hash of accepted) found = timingSafeEqual(digest, hash) || found
-  return found
-}

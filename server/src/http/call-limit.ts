@@ -1,4 +1,4 @@
-import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import { errors, passing } from '../errors.ts'
 import type { Keys } from './authentication.ts'
@@ -17,7 +17,7 @@ export async function limitCalls(
   await app.register(rateLimit, {
     global: false,
     max: most,
-    keyGenerator: (request) => keys.nameOf(request) ?? normalizeIP(request.ip),
+    keyGenerator: (request) => keys.nameOf(request),
     store: class {
       incr(caller: string, done: (error: Error | null, count: { current: number; ttl: number }) => void) {
         done(null, counts.count(caller, most))

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
 import { errors } from '../errors.ts'
+import type { Keys } from '../http/authentication.ts'
 import { unsupportedType } from '../http/media-type.ts'
 import type { Models } from '../models/load.ts'
 import { type Prediction, predictAll } from '../models/predict.ts'
@@ -34,9 +35,9 @@ const CSV_REPLY = Type.Unsafe<Readable>({
   description: 'Line, User (where the request has it), UserID, Error: a row for each row, in their order'
 })
 
-export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> = async (
+export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Models; keys: Keys }> = async (
   app,
-  { models }
+  { models, keys }
 ) => {
   // The stream itself: a CSV may be larger than memory, so it is not gathered and no body limit applies.
   app.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload))
@@ -74,6 +75,8 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
         if (query.Model === undefined) {
           throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${CSV_MODEL_NAMES.join(', ')}`)
         }
+        // It would identify thousands in a call, and count none of them.
+        if (query.Model === 'typing') keys.requireAdmin(request, reply, 'querystring.Model typing')
         const { manifest, byName } = models()
         const answer = await predictCsv(body, manifest.dataset.keys, byName[query.Model])
         return reply.type('text/csv; charset=utf-8').send(Readable.from(answer, { objectMode: false }))
@@ -88,6 +91,7 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
         const { Model } = requests[other]!
         throw new errors.BATCH_MODEL(`is ${query.Model} and body[${other}].Model ${Model}; leave one out`)
       }
+      if (query.top !== undefined) keys.requireAdmin(request, reply, 'querystring.top')
       checkTop(requests.length, query.top, models())
       return answerAll(models(), requests, query.top, () => request.raw.socket.destroyed)
     }

@@ -22,7 +22,9 @@ export type PredictRequest = Static<typeof PredictRequest>
 
 export const PredictQuery = Type.Object(
   {
-    top: Type.Optional(Top('Add so many candidates, best first; as many as there are users at most'))
+    top: Type.Optional(
+      Top('Candidates to add, best first; as many as there are users at most. For administrators alone')
+    )
   },
   closed
 )
@@ -75,11 +77,11 @@ export const BatchQuery = Type.Object(
       Type.Enum([...CSV_MODEL_NAMES], {
         description:
           'Needed with text/csv, whose rows do not name one; each request of a JSON array names the same, then. ' +
-          'typing, the typing model, is the most accurate and reads a CSV only',
+          'typing, the typing model, is the most accurate, reads a CSV only and is for administrators alone',
         examples: ['RF']
       })
     ),
-    top: Type.Optional(Top('Candidates of each answer; JSON only'))
+    top: Type.Optional(Top('Candidates of each answer; JSON only, for administrators alone'))
   },
   closed
 )

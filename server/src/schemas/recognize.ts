@@ -28,7 +28,7 @@ export const IdentifyQuery = Type.Object(
   {
     top: Type.Optional(
       Top(
-        'So many candidates, best first; 5 if left out. Of 1,000 users and more the likeliest alone are scored'
+        'Candidates to answer, best first; 5 if left out. Of 1,000 users and more the likeliest alone are scored. For administrators alone'
       )
     )
   },
@@ -37,7 +37,7 @@ export const IdentifyQuery = Type.Object(
 
 export const IdentifyReply = Type.Object(
   {
-    UserID: UserIDSchema,
+    UserID: Type.Optional(UserIDSchema),
     Known: Type.Boolean({
       description:
         'Whether the typist looks like one of the users at all: a warning where false, no guarantee where true'
@@ -46,15 +46,16 @@ export const IdentifyReply = Type.Object(
       'Of the best candidate: high from a probability of .95 on, medium from .5 on; low where the typist is not known'
     ),
     Regular,
-    Candidates: Type.Array(
-      Type.Object(
-        {
-          UserID: UserIDSchema,
-          Probability: Type.Optional(
-            Type.Number({ description: 'Calibrated, if one of the users typed; for administrators alone' })
-          )
-        },
-        { title: 'LikelyUser' }
+    Candidates: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            UserID: UserIDSchema,
+            Probability: Type.Number({ description: 'Calibrated, if one of the users typed' })
+          },
+          { title: 'LikelyUser' }
+        ),
+        { description: 'For administrators alone' }
       )
     )
   },
@@ -77,6 +78,13 @@ export const VerifyReply = Type.Object(
       'Low without a match, whatever the score; high where the evidence is ten times what a match needs'
     ),
     Regular,
+    FailedClaims: Type.Optional(
+      Type.Integer({
+        description:
+          'With a match: other claims to be this user that failed since the last match, for the site to tell its user. ' +
+          'Not for administrators, whose claims are not counted'
+      })
+    ),
     Score: Type.Optional(
       Type.Number({
         description:

@@ -15,11 +15,24 @@ const ENROLLED_MIN = 3
 /** Pages of more would be seen whole by nobody. */
 const PAGE_MAX = 1000
 
-/** As the example, typed somewhat otherwise: slower or faster, and with other hold times, ms. */
-const variant = (stretch: number, shift: number) => ({
-  Press: EXAMPLE_TYPING.Press.map((time) => Math.round(time * stretch)),
-  Release: EXAMPLE_TYPING.Release.map((time) => Math.round(time * stretch) + shift)
-})
+/** Changes of the example's gaps between presses and of its holds, ms, from key to key. */
+const GAPS = [0, 21, -17, 34, -9, 13, -28]
+const HOLDS = [8, -15, 22, -6, 11]
+
+/** The example, typed somewhat otherwise: with an offset the changes come to other keys. */
+function variant(offset: number) {
+  const change = (changes: readonly number[], key: number) => changes[(key + offset) % changes.length]!
+  const { Press, Release } = EXAMPLE_TYPING
+  const moved: number[] = []
+  for (const [key, press] of Press.entries()) {
+    const gap = key === 0 ? 0 : press - Press[key - 1]! + change(GAPS, key)
+    moved.push((moved.at(-1) ?? 0) + gap)
+  }
+  return {
+    Press: moved,
+    Release: moved.map((press, key) => press + Release[key]! - Press[key]! + change(HOLDS, key))
+  }
+}
 
 const Typings = (minItems: number) =>
   Type.Array(TypingSchema, {
@@ -38,7 +51,7 @@ export const EnrollRequest = Type.Object(
   {
     ...closed,
     title: 'EnrollRequest',
-    examples: [{ Typings: [EXAMPLE_TYPING, variant(1.02, 15), variant(0.97, -15), variant(1.1, -1)] }]
+    examples: [{ Typings: [EXAMPLE_TYPING, variant(1), variant(3), variant(5)] }]
   }
 )
 
@@ -50,7 +63,7 @@ export const EnrollHeaders = Type.Object({
 
 export const AddRequest = Type.Object(
   { Typings: Typings(1) },
-  { ...closed, title: 'AddTypingsRequest', examples: [{ Typings: [variant(0.9, 2)] }] }
+  { ...closed, title: 'AddTypingsRequest', examples: [{ Typings: [variant(9)] }] }
 )
 
 const Share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description })

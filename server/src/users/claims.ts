@@ -1,15 +1,18 @@
-import type { FastifyBaseLogger } from 'fastify'
 import { errors, passing } from '../errors.ts'
 import { decide, type Verification } from '../models/recognize.ts'
 import type { UserID } from '../schemas/common.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { quote } from '../text.ts'
 import { findCopied } from '../typings/copies.ts'
-import { IN_MEMORY, SqliteStore } from './sqlite.ts'
-import { type Claims, keyOf, type Store, StoreError } from './store.ts'
+import { fingerprint, fromFirstPress } from '../typings/fingerprints.ts'
+import { type ClaimRecords, KEPT } from './claim-records.ts'
+import { type Claims, keyOf } from './store.ts'
 
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
+
+/** Wrong answers about one user within a day; no match gives any back. The next claim waits until the first is a day old. */
+export const WRONG_A_DAY = 10
 
 /** Failures in a row that make no pause; after the next ones it is 15, 30, 60 minutes and so on, up to a day. */
 const FREE = 4
@@ -17,125 +20,109 @@ const FIRST_PAUSE = 15 * MINUTE
 const LONGEST_PAUSE = DAY
 
 /**
- * Evidence that each failure adds to what a match needs, up to the third: it makes it likelier that somebody else tries.
- * docs/threat-model.md has what that stops, and what it costs people.
+ * Evidence that each wrong answer of the last day adds to what a match needs, up to the third: it makes it likelier that
+ * somebody else tries. docs/threat-model.md has what that stops, and what it costs people.
  */
 const DOUBT = Math.log(3)
 const MOST_DOUBTED = 3
 
-/** ms without a claim after which failures are forgotten. */
+/** ms without a claim after which failures in a row are forgotten. */
 const FAILURES_KEPT = 7 * DAY
 
-/** Typings that matched are remembered for so many ms, and so many of a user, the newest. */
-const ACCEPTED_KEPT = 30 * DAY
+/** Claims that matched whose typings are remembered, the newest; a claim takes one place, however many typings it has. */
 const MOST_ACCEPTED = 50
 
-/** Tries of a claim while others claim to be the same user elsewhere. */
-const TRIES = 10
+/** Keys of all typings that are remembered of a user, so that a record of long strings fits a store's item. */
+const MOST_KEYS = 20_000
+
+/** Fingerprints of accepted typings, the newest. They are small, and tell exact copies when the times are forgotten. */
+const MOST_FINGERPRINTS = 500
+
+/** A claim to be a user. */
+export interface Claim {
+  userID: UserID
+  typings: readonly Typing[]
+  /** Identifications of the same caller that ended unknown within a day. */
+  searches: number
+  /** Asks the model; what it throws is not counted. */
+  weigh: () => Promise<Verification>
+}
+
+/** What the answer to a claim says. */
+export interface Answer extends Verification {
+  /** With a match: claims to be this user that failed since the last match, but for those of the very same typings. */
+  FailedClaims?: number
+}
+
+/** What claims need to know of users. */
+export interface ClaimedUsers {
+  /** Counts the changes of a user that this process knows of. */
+  revisionOf(userID: UserID): number
+  /** Read a user anew. @throws USER_UNKNOWN */
+  get(userID: UserID): Promise<unknown>
+  /** Typings that a user is enrolled with. */
+  typingsOf(userID: UserID): Promise<readonly Typing[]>
+}
 
 /**
  * Claims to be a user, of callers who are not administrators: failures are counted, raise what a match needs and make
- * pauses, and copies of typings that were enrolled or accepted are refused. Counted in the store, so that all processes count together.
+ * pauses, and copies of typings that were enrolled or accepted are refused.
  */
 export class ClaimGuard {
-  readonly #store: Store
-  readonly #log: Pick<FastifyBaseLogger, 'warn'>
-  /** Counts while the store fails; of this process alone. */
-  readonly #spare = new SqliteStore(IN_MEMORY)
-  /** The last claim of each user that is being answered. */
-  readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #records: ClaimRecords
 
-  constructor(store: Store, log: Pick<FastifyBaseLogger, 'warn'>) {
-    this.#store = store
-    this.#log = log
-  }
-
-  async close(): Promise<void> {
-    await this.#spare.close()
+  constructor(records: ClaimRecords) {
+    this.#records = records
   }
 
   /**
-   * Weigh a claim, and count it.
+   * Weigh a claim, and count it. A claim that is sent again counts once.
    *
-   * @param weigh - asks the model; what it throws is not counted
-   * @param enrolledOf - gives the typings that the user is enrolled with
-   * @throws CLAIM_PAUSED, with `retryAfter`, where too many failed; TYPING_REPLAYED for a copy that would match
+   * @throws CLAIM_PAUSED, with `retryAfter`, where too many failed; TYPING_REPLAYED for a copy that would match;
+   * USER_UNKNOWN for a user whom another process deleted
    */
-  weigh(
-    userID: UserID,
-    typings: readonly Typing[],
-    weigh: () => Promise<Verification>,
-    enrolledOf: (userID: UserID) => Promise<readonly Typing[]>
-  ): Promise<Verification> {
-    const key = keyOf(userID)
-    // One after another, so that those sent together do not all find the count as it was before.
-    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(() =>
-      this.#weigh(userID, key, typings, weigh, enrolledOf)
-    )
-    const settled = turn
-      .catch(() => {})
-      .then(() => {
-        if (this.#turns.get(key) === settled) this.#turns.delete(key)
-      })
-    this.#turns.set(key, settled)
-    return turn
-  }
-
-  async #weigh(
-    userID: UserID,
-    key: string,
-    typings: readonly Typing[],
-    weigh: () => Promise<Verification>,
-    enrolledOf: (userID: UserID) => Promise<readonly Typing[]>
-  ): Promise<Verification> {
+  weigh({ userID, typings, searches, weigh }: Claim, users: ClaimedUsers): Promise<Answer> {
+    const prints = typings.map(fingerprint)
     let weighed: Verification | undefined
     let enrolled: readonly Typing[] | undefined
-    for (let tries = 0; tries < TRIES; tries++) {
-      const { claims, revision } = await this.#read(key)
+    return this.#records.change<Answer>(keyOf(userID), async (found) => {
+      if (users.revisionOf(userID) < found.user) {
+        await users.get(userID)
+        weighed = enrolled = undefined
+      }
+      const claims = forgetOld(found.claims)
       const seconds = Math.ceil(pauseOf(claims) / 1000)
       if (seconds > 0) throw passing(new errors.CLAIM_PAUSED(quote(userID), seconds), seconds)
       weighed ??= await weigh()
-      const verification = decide(weighed, weighed.Threshold + doubtAfter(claims.failures))
-      if (verification.Match) enrolled ??= await enrolledOf(userID)
-      const kept = [...(enrolled ?? []), ...claims.accepted.map(({ typing }) => typing)]
-      const replayed = verification.Match ? typings.findIndex((typing) => findCopied(typing, kept) >= 0) : -1
-      const isAccepted = verification.Match && replayed < 0
-      // No answer before it is counted; where another was counted meanwhile, that may make a pause.
-      if (!(await this.#write(key, revision, isAccepted ? accept(claims, typings) : fail(claims)))) continue
-      if (replayed >= 0) throw new errors.TYPING_REPLAYED(replayed)
-      return verification
-    }
-    throw new errors.STORE()
+      const doubt = doubtAfter(Math.max(claims.failures, claims.wrong.length)) + Math.log(1 + searches)
+      const verification = decide(weighed, weighed.Threshold + doubt)
+      // A log-in that is sent twice says no more than the answer before, so it does not count.
+      const isSentAgain = claims.wrong.some((wrong) => areSame(wrong.typings, prints))
+      const failed = isSentAgain ? {} : { claims: { ...claims, ...fail(claims, prints) } }
+      if (!verification.Match) return { ...failed, answer: () => verification }
+      enrolled ??= await users.typingsOf(userID)
+      const kept = [...enrolled, ...claims.accepted.flatMap((accepted) => accepted.typings)]
+      const known = new Set([...claims.fingerprints, ...enrolled.map(fingerprint)])
+      const exact = prints.findIndex((print) => known.has(print))
+      const copy = exact >= 0 ? exact : typings.findIndex((typing) => findCopied(typing, kept) >= 0)
+      if (copy >= 0) {
+        const answer = () => {
+          throw new errors.TYPING_REPLAYED(copy)
+        }
+        // So is one that matched: an exact copy.
+        return { ...(exact < 0 && failed), answer }
+      }
+      const { FailedClaims, ...accepted } = accept(claims, typings, prints)
+      return { claims: accepted, answer: () => ({ ...verification, FailedClaims }) }
+    })
   }
 
-  /** Read what is known of the claims; what was counted while the store failed is the newer. */
-  async #read(key: string): Promise<{ claims: Claims; revision: number }> {
-    const spare = await this.#spare.readClaims(key)
-    const stored = await this.#attempt(() => this.#store.readClaims(key))
-    const newest = [spare, stored].reduce((a, b) => ((b?.claims.at ?? 0) > (a?.claims.at ?? 0) ? b : a))
-    return {
-      claims: forgetOld(newest?.claims ?? { failures: 0, at: 0, accepted: [] }),
-      revision: stored?.revision ?? 0
-    }
-  }
-
-  async #write(key: string, expected: number, claims: Claims): Promise<boolean> {
-    const expires = Math.ceil((claims.at + ACCEPTED_KEPT) / 1000)
-    const isWritten = await this.#attempt(() => this.#store.writeClaims(key, expected, claims, expires))
-    if (isWritten !== undefined) return isWritten
-    const spare = await this.#spare.readClaims(key)
-    return this.#spare.writeClaims(key, spare?.revision ?? 0, claims, expires)
-  }
-
-  /** @returns undefined where the store fails, which has to stop no answer */
-  async #attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await call()
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      this.#log.warn(error, 'claims are counted by this process alone')
-      return undefined
-    }
+  /** Forget the failed claims to be a user, so that the next is answered at once. Accepted typings stay remembered. */
+  async lift(userID: UserID): Promise<void> {
+    await this.#records.change(keyOf(userID), async ({ claims }) => ({
+      claims: { ...claims, failures: 0, wrong: [], at: Date.now() },
+      answer: () => undefined
+    }))
   }
 }
 
@@ -144,42 +131,66 @@ export function pauseAfter(failures: number): number {
   return failures <= FREE ? 0 : Math.min(FIRST_PAUSE * 2 ** (failures - FREE - 1), LONGEST_PAUSE)
 }
 
-/** Evidence that a match needs beyond its threshold after so many failures in a row. */
-export function doubtAfter(failures: number): number {
-  return DOUBT * Math.min(failures, MOST_DOUBTED)
+/** Evidence that a match needs beyond its threshold after so many wrong answers. */
+export function doubtAfter(wrong: number): number {
+  return DOUBT * Math.min(wrong, MOST_DOUBTED)
 }
 
-/** ms until the next claim is answered. */
-function pauseOf({ failures, at }: Claims): number {
-  const pause = pauseAfter(failures)
-  // A clock that was set back makes no pause longer.
-  return Math.min(at + pause - Date.now(), pause)
+/** ms until the next claim is answered. A clock that was set back makes no pause longer. */
+function pauseOf({ failures, at, wrong }: Claims): number {
+  const left = (since: number, pause: number) => Math.min(since + pause - Date.now(), pause)
+  const spent = wrong.length < WRONG_A_DAY ? 0 : left(wrong.at(-WRONG_A_DAY)!.at, DAY)
+  return Math.max(spent, left(at, pauseAfter(failures)))
 }
 
-const fail = (claims: Claims): Claims => ({ ...claims, failures: claims.failures + 1, at: Date.now() })
-
-/** Half of the failures stay: an attacker cannot wait for the user to clear them. There is no pause after a match. */
-function accept({ failures, accepted }: Claims, typings: readonly Typing[]): Claims {
+function fail(claims: Claims, prints: readonly string[]): Pick<Claims, 'failures' | 'at' | 'wrong'> {
   const at = Date.now()
-  const added = typings.map((typing) => ({ at, typing: fromFirstPress(typing) }))
+  return { failures: claims.failures + 1, at, wrong: [...claims.wrong, { at, typings: prints }] }
+}
+
+/**
+ * Take over a match. Wrong answers about typings that now matched together with others were the user's own, and do not
+ * count any more; all others stay.
+ */
+function accept(
+  claims: Claims,
+  typings: readonly Typing[],
+  prints: readonly string[]
+): Claims & { FailedClaims: number } {
+  const at = Date.now()
+  const last = claims.accepted.at(-1)?.at ?? 0
+  const isOwn = (wrong: Claims['wrong'][number]) => wrong.typings.every((print) => prints.includes(print))
+  const own = claims.wrong.filter((wrong) => isOwn(wrong) && wrong.at >= last)
+  const accepted = [...claims.accepted, { at, typings: typings.map(fromFirstPress) }].slice(-MOST_ACCEPTED)
   return {
-    failures: Math.min(failures >> 1, FREE >> 1),
+    failures: 0,
     at,
-    accepted: [...accepted, ...added].slice(-MOST_ACCEPTED)
+    wrong: claims.wrong.filter((wrong) => !isOwn(wrong)),
+    accepted: fitting(accepted),
+    fingerprints: [...claims.fingerprints, ...prints].slice(-MOST_FINGERPRINTS),
+    FailedClaims: Math.max(claims.failures - own.length, 0)
   }
 }
 
-function forgetOld({ failures, at, accepted }: Claims): Claims {
+/** Leave out the oldest claims whose typings have more keys in all than are kept. */
+function fitting(accepted: Claims['accepted']): Claims['accepted'] {
+  let keys = 0
+  const first = accepted.findLastIndex(({ typings }) => {
+    for (const { Press } of typings) keys += Press.length
+    return keys > MOST_KEYS
+  })
+  return accepted.slice(first + 1)
+}
+
+function forgetOld(claims: Claims): Claims {
   const now = Date.now()
   return {
-    failures: now - at > FAILURES_KEPT ? 0 : failures,
-    at,
-    accepted: accepted.filter((each) => now - each.at < ACCEPTED_KEPT)
+    ...claims,
+    failures: now - claims.at > FAILURES_KEPT ? 0 : claims.failures,
+    wrong: claims.wrong.filter(({ at }) => now - at < DAY),
+    accepted: claims.accepted.filter(({ at }) => now - at < KEPT)
   }
 }
 
-/** When somebody typed is nobody's business. */
-function fromFirstPress({ Press, Release }: Typing): Typing {
-  const since = (time: number) => time - Press[0]!
-  return { Press: Press.map(since), Release: Release.map(since) }
-}
+const areSame = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((print) => b.includes(print))

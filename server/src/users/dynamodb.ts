@@ -10,7 +10,9 @@ import {
   type Changes,
   type Claims,
   type ClaimsEntry,
+  DELETION_KEPT,
   type Entry,
+  NO_CLAIMS,
   type Store,
   type StoredUser,
   StoreError
@@ -64,7 +66,8 @@ export const ACTIONS = [
 type Item = Record<string, AttributeValue>
 
 const idOf = (key: string) => ({ kind: { S: 'user' }, key: { S: key } })
-const claimsIdOf = (key: string) => ({ kind: { S: `claims ${key}` }, key: { S: key } })
+/** The version before kept claims in another form, as kind `claims ...`; they expire. */
+const claimsIdOf = (key: string) => ({ kind: { S: `claim records ${key}` }, key: { S: key } })
 const COUNTER = { kind: { S: 'counter' }, key: { S: 'changes' } }
 
 /** Users in one table of Amazon DynamoDB, which any number of processes may share. */
@@ -127,29 +130,28 @@ export class DynamoStore implements Store {
     const { Item } = await this.#getItem(claimsIdOf(key))
     // DynamoDB deletes what expired within days.
     if (Item === undefined || Number(Item.expires!.N) <= now()) return undefined
-    return { revision: Number(Item.revision!.N), claims: JSON.parse(Item.claims!.S!) as Claims }
+    return {
+      revision: Number(Item.revision!.N),
+      user: Number(Item.deleted?.N ?? 0),
+      claims: JSON.parse(Item.claims!.S!) as Claims
+    }
   }
 
   writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean> {
     return this.#attempt(async (client) => {
       try {
-        await client.putItem({
+        await client.updateItem({
           TableName: this.#table,
-          Item: {
-            ...claimsIdOf(key),
-            revision: { N: `${expected + 1}` },
-            expires: { N: `${expires}` },
-            claims: { S: JSON.stringify(claims) }
-          },
-          ...(expected === 0
-            ? {
-                ConditionExpression: 'attribute_not_exists(kind) OR expires <= :now',
-                ExpressionAttributeValues: { ':now': { N: `${now()}` } }
-              }
-            : {
-                ConditionExpression: 'revision = :expected',
-                ExpressionAttributeValues: { ':expected': { N: `${expected}` } }
-              })
+          Key: claimsIdOf(key),
+          UpdateExpression: 'SET revision = :revision, expires = :expires, claims = :claims',
+          ConditionExpression:
+            expected === 0 ? 'attribute_not_exists(kind) OR expires <= :now' : 'revision = :expected',
+          ExpressionAttributeValues: {
+            ':revision': { N: `${expected + 1}` },
+            ':expires': { N: `${expires}` },
+            ':claims': { S: JSON.stringify(claims) },
+            ...(expected === 0 ? { ':now': { N: `${now()}` } } : { ':expected': { N: `${expected}` } })
+          }
         })
         return true
       } catch (error) {
@@ -234,7 +236,23 @@ export class DynamoStore implements Store {
         }
       }
     ]
-    if (user === undefined) items.push({ Delete: { TableName: this.#table, Key: claimsIdOf(key) } })
+    if (user === undefined) {
+      items.push({
+        Update: {
+          TableName: this.#table,
+          Key: claimsIdOf(key),
+          UpdateExpression:
+            'SET revision = if_not_exists(revision, :none) + :one, deleted = :deleted, expires = :expires, claims = :claims',
+          ExpressionAttributeValues: {
+            ':none': { N: '0' },
+            ':one': { N: '1' },
+            ':deleted': { N: `${expected + 1}` },
+            ':expires': { N: `${now() + DELETION_KEPT}` },
+            ':claims': { S: JSON.stringify(NO_CLAIMS) }
+          }
+        }
+      })
+    }
     const last = counter?.last?.S
     if (last !== undefined && last !== key) {
       // The parts of a transaction appear one after another. A reader of this change has to see the one before it,

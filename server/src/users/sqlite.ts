@@ -6,7 +6,9 @@ import {
   type Changes,
   type Claims,
   type ClaimsEntry,
+  DELETION_KEPT,
   type Entry,
+  NO_CLAIMS,
   type Store,
   type StoredUser,
   StoreError
@@ -30,15 +32,19 @@ const SCHEMA = `
     -- A StoredUser as JSON; NULL once deleted.
     user TEXT
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS claims (
+  -- Of the version before, which kept them in another form.
+  DROP TABLE IF EXISTS claims;
+  CREATE TABLE IF NOT EXISTS claim_records (
     key TEXT PRIMARY KEY,
     revision INTEGER NOT NULL,
+    -- The revision of the user that was deleted last, 0 if none was.
+    user INTEGER NOT NULL,
     -- s since 1970.
     expires INTEGER NOT NULL,
     -- Claims as JSON.
     claims TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS claims_by_expiry ON claims (expires);
+  CREATE INDEX IF NOT EXISTS claim_records_by_expiry ON claim_records (expires);
   CREATE TABLE IF NOT EXISTS calls (
     caller TEXT,
     -- Since 1970.
@@ -48,7 +54,7 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID
 `
 
-const FORGET = 'DELETE FROM claims WHERE expires <= unixepoch()'
+const FORGET = 'DELETE FROM claim_records WHERE expires <= unixepoch()'
 
 interface Row {
   key: string
@@ -90,7 +96,15 @@ export class SqliteStore implements Store {
             SET revision = excluded.revision, change = excluded.change, user = excluded.user`
           )
           .run(key, expected + 1, user === undefined ? null : JSON.stringify(user))
-        if (user === undefined) database.prepare('DELETE FROM claims WHERE key = ?').run(key)
+        if (user === undefined) {
+          database
+            .prepare(
+              `INSERT INTO claim_records VALUES (?, 1, ?, ?, ?)
+              ON CONFLICT (key) DO UPDATE
+              SET revision = revision + 1, user = excluded.user, expires = excluded.expires, claims = excluded.claims`
+            )
+            .run(key, expected + 1, now() + DELETION_KEPT, JSON.stringify(NO_CLAIMS))
+        }
         return true
       })
       if (!isWritten) return undefined
@@ -125,24 +139,29 @@ export class SqliteStore implements Store {
   }
 
   async readClaims(key: string): Promise<ClaimsEntry | undefined> {
-    const select = 'SELECT revision, claims FROM claims WHERE key = ? AND expires > unixepoch()'
+    const select = 'SELECT revision, user, claims FROM claim_records WHERE key = ? AND expires > unixepoch()'
     const row = await this.#read(
-      (database) => database.prepare(select).get(key) as { revision: number; claims: string } | undefined
+      (database) =>
+        database.prepare(select).get(key) as { revision: number; user: number; claims: string } | undefined
     )
-    return row && { revision: row.revision, claims: JSON.parse(row.claims) as Claims }
+    return row && { revision: row.revision, user: row.user, claims: JSON.parse(row.claims) as Claims }
   }
 
   async writeClaims(key: string, expected: number, claims: Claims, expires: number): Promise<boolean> {
     return this.#writeLightly((database) =>
       transact(database, () => {
         database.exec(FORGET)
-        const found = database.prepare('SELECT revision FROM claims WHERE key = ?').get(key) as
+        const found = database.prepare('SELECT revision FROM claim_records WHERE key = ?').get(key) as
           | { revision: number }
           | undefined
         if ((found?.revision ?? 0) !== expected) return false
         database
-          .prepare('INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?)')
-          .run(key, expected + 1, expires, JSON.stringify(claims))
+          .prepare(
+            `INSERT INTO claim_records VALUES (?, 1, 0, ?, ?)
+            ON CONFLICT (key) DO UPDATE
+            SET revision = revision + 1, expires = excluded.expires, claims = excluded.claims`
+          )
+          .run(key, expires, JSON.stringify(claims))
         return true
       })
     )
@@ -260,6 +279,9 @@ function attempt<T>(run: () => T): T {
     throw new StoreError((error as Error).message, { cause: error })
   }
 }
+
+/** s since 1970. */
+const now = () => Math.floor(Date.now() / 1000)
 
 function toEntry({ key, revision, user }: Row): Entry {
   return { key, revision, ...(user !== null && { user: JSON.parse(user) as StoredUser }) }

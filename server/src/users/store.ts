@@ -30,20 +30,31 @@ export interface Changes {
   cursor: string
 }
 
-/** What is kept of the claims to be one user. */
+/** What is kept of the claims to be one user, or of the identifications of one caller that ended unknown. */
 export interface Claims {
-  /** That failed since the last one that matched, or half as many as before that one. */
+  /** Claims that failed since the last one that matched. */
   failures: number
-  /** Of the last claim that was answered, ms since 1970. */
+  /** When the last claim was counted, ms since 1970. */
   at: number
-  /** Typings that matched, oldest first, and when. */
-  accepted: readonly { at: number; typing: Typing }[]
+  /** Wrong answers of the last day, oldest first: when (ms since 1970), and fingerprints of what was typed. */
+  wrong: readonly { at: number; typings: readonly string[] }[]
+  /** Claims that matched, oldest first: when (ms since 1970), and what was typed. */
+  accepted: readonly { at: number; typings: readonly Typing[] }[]
+  /** Fingerprints of typings that matched, oldest first; they outlast `accepted`. */
+  fingerprints: readonly string[]
 }
+
+export const NO_CLAIMS: Claims = { failures: 0, at: 0, wrong: [], accepted: [], fingerprints: [] }
+
+/** How long the claims of a deleted user tell other processes so, s; they learn of it within seconds otherwise. */
+export const DELETION_KEPT = 86_400
 
 /** Claims as stored. */
 export interface ClaimsEntry {
   /** Counts the changes, from 1; from 1 again once they expired. */
   revision: number
+  /** The revision of the user that was deleted last, 0 if none was; these claims are newer. */
+  user: number
   claims: Claims
 }
 
@@ -53,7 +64,8 @@ export interface Store {
   get(key: string): Promise<Entry | undefined>
 
   /**
-   * Write a user, or delete one and what is kept of claims to be them; the write is durable once this resolves.
+   * Write a user, or delete one; the write is durable once this resolves. With a deleted user goes what is kept of the
+   * claims to be them, and a claim that another process is answering meanwhile is not written any more.
    *
    * @param expected - the revision that is stored, 0 if none is; a newer one is left as it is
    * @param user - left out to delete; who it was is not kept

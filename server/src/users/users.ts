@@ -105,10 +105,10 @@ export class Users {
         )
       }
       const { Match, Regular, Score, Threshold } = await verify(recognizerOf(this.#models), typings, userID)
-      if (Regular) throw new errors.TYPINGS_MISMATCH('are more regular than people type')
+      if (Regular) throw new errors.TYPINGS_MISMATCH(' are more regular than people type')
       if (!Match) {
         throw new errors.TYPINGS_MISMATCH(
-          `do not match user ${quote(userID)}: score ${Score.toFixed(1)}; a match needs ${Threshold.toFixed(1)}`
+          ` do not match user ${quote(userID)}: score ${Score.toFixed(1)}; a match needs ${Threshold.toFixed(1)}`
         )
       }
       return { typings: [...before, ...typings].slice(-MOST_TYPINGS), isNew: false }
@@ -172,6 +172,11 @@ export class Users {
       // Those in memory are answered all the same.
       this.#log.warn(error, 'enrolled users not read')
     }
+  }
+
+  /** Counts the changes of a user that this process knows of; 0 of a trained user who was never changed. */
+  revisionOf(userID: UserID): number {
+    return this.#known.get(keyOf(userID))?.revision ?? 0
   }
 
   /** The typings that a user is enrolled with; none of a trained user, and none while the store cannot be read. */

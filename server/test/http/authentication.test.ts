@@ -24,7 +24,7 @@ async function openApp(t: Test, options: { keys?: string[]; log?: string[] } = {
   })
   const app = await buildApp({
     models: new Promise(() => {}),
-    apiKeyHashes: (options.keys ?? []).map(sha256),
+    keyHashes: { ask: (options.keys ?? []).map(sha256) },
     logger: { level: 'trace', stream }
   })
   t.teardown(() => app.close())

@@ -12,7 +12,7 @@ import { startDynamo, withoutMoto } from '../users/dynamodb.ts'
 import { SHARED_STORES } from '../users/stores.ts'
 
 const hash = (key: string) => createHash('sha256').update(key).digest('hex')
-const keys = { apiKeyHashes: [hash('one'), hash('other')], adminKeyHashes: [hash('admin')] }
+const keys = { keyHashes: { ask: [hash('one'), hash('other')], administer: [hash('admin')] } }
 
 async function open(t: Test, options: Partial<AppOptions>) {
   const app = await readyApp('sample', options)

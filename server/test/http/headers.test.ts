@@ -58,7 +58,7 @@ t.test('pages of other origins may not ask unless they are named', async (t) => 
   t.equal(answered.headers['access-control-allow-origin'], undefined)
 
   const key = 'a'.repeat(64)
-  const named = await open(t, { corsOrigins: [good], apiKeyHashes: [key] })
+  const named = await open(t, { corsOrigins: [good], keyHashes: { ask: [key] } })
   const allowed = await named.inject(preflight(good))
   t.equal(allowed.statusCode, 204, 'before a key is looked at: a browser sends none with it')
   t.match(allowed.headers, {

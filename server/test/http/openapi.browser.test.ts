@@ -20,7 +20,10 @@ for (const scheme of ['x-api-key', 'Bearer']) {
     },
     async (t) => {
       const models = loadModels(folder('sample'))
-      const app = await buildApp({ models, apiKeyHashes: [createHash('sha256').update(KEY).digest('hex')] })
+      const app = await buildApp({
+        models,
+        keyHashes: { ask: [createHash('sha256').update(KEY).digest('hex')] }
+      })
       await models
       const url = await app.listen({ host: '127.0.0.1', port: 0 })
       const browser = await startBrowser()

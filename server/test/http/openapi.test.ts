@@ -45,6 +45,7 @@ t.test('every call is in the document', async (t) => {
     '/users',
     '/users/export',
     '/users/{UserID}',
+    '/users/{UserID}/pause',
     '/users/{UserID}/typings',
     '/verify'
   ])

@@ -109,8 +109,7 @@ t.test('people add themselves', { skip: withoutBrowser }, async (t) => {
     const models = loadModels(folder('sample'))
     const guarded = await buildApp({
       models,
-      apiKeyHashes: [hash('asking')],
-      adminKeyHashes: [hash('admin')]
+      keyHashes: { ask: [hash('asking')], administer: [hash('admin')] }
     })
     t.teardown(() => guarded.close())
     await models

@@ -261,7 +261,7 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
 
   await t.test('with keys configured the page asks for one, and again for a better one', async (t) => {
     const hash = createHash('sha256').update('the-right-key').digest('hex')
-    const guarded = await buildApp({ models: loadModels(folder('sample')), apiKeyHashes: [hash] })
+    const guarded = await buildApp({ models: loadModels(folder('sample')), keyHashes: { ask: [hash] } })
     t.teardown(() => guarded.close())
     const typist = await openPage(browser, await guarded.listen({ host: '127.0.0.1', port: 0 }))
     const { page, type, faults } = typist

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { buildApp } from '../../src/app.ts'
 
-const app = await buildApp({ models: new Promise(() => {}), apiKeyHashes: ['0'.repeat(64)] })
+const app = await buildApp({ models: new Promise(() => {}), keyHashes: { ask: ['0'.repeat(64)] } })
 t.teardown(() => app.close())
 
 t.test('the page and all that it names are served without a key', async (t) => {

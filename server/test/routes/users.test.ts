@@ -280,7 +280,7 @@ t.test('enrolling takes an administrator’s key, and asking either', async (t) 
   const hash = (key: string) => createHash('sha256').update(key).digest('hex')
   const models = loadModels(folder('sample'))
   const guarded = async (adminKeyHashes: string[], isAdminOpen?: boolean) => {
-    const options = { models, apiKeyHashes: [hash(asking)], adminKeyHashes }
+    const options = { models, keyHashes: { ask: [hash(asking)], administer: adminKeyHashes } }
     const app = await buildApp(isAdminOpen === undefined ? options : { ...options, isAdminOpen })
     await models
     return app
@@ -296,14 +296,15 @@ t.test('enrolling takes an administrator’s key, and asking either', async (t) 
     ['GET', '/users'],
     ['GET', '/users/1'],
     ['GET', '/users/export'],
-    ['DELETE', '/users/1']
+    ['DELETE', '/users/1'],
+    ['DELETE', '/users/1/pause']
   ] as const) {
     const response = await caller(app, asking)(
       method,
       url,
       method === 'PUT' || method === 'POST' ? three : undefined
     )
-    refused(t, response, 403, 'this call needs an administrator’s key; this one may ask, and no more')
+    refused(t, response, 403, 'this call needs an administrator’s key; this one may ask only')
   }
   t.equal((await caller(app, admin)('PUT', '/users/ada', three)).statusCode, 201)
   t.equal((await caller(app, 'old')('GET', '/users/ada')).statusCode, 200, 'as long as both are set')

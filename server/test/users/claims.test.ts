@@ -1,14 +1,17 @@
 /** Claims of callers who are not administrators: counted, paused, and refused where they are copies. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
 import Database from 'libsql'
 import t, { type Test } from 'tap'
 import { errors } from '../../src/errors.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
-import { ClaimGuard } from '../../src/users/claims.ts'
+import { ClaimRecords } from '../../src/users/claim-records.ts'
+import { ClaimGuard, WRONG_A_DAY } from '../../src/users/claims.ts'
+import { MOST_SEARCHES } from '../../src/users/searches.ts'
 import { IN_MEMORY, SqliteStore } from '../../src/users/sqlite.ts'
-import type { Store } from '../../src/users/store.ts'
-import { oracle, readyApp, typing } from '../fixtures.ts'
+import { keyOf, NO_CLAIMS, type Store } from '../../src/users/store.ts'
+import { csv, oracle, REQUEST, readyApp, typing } from '../fixtures.ts'
 import { startDynamo, withoutMoto } from './dynamodb.ts'
 import { SHARED_STORES } from './stores.ts'
 
@@ -26,8 +29,7 @@ async function open(t: Test, store: Store = new SqliteStore(IN_MEMORY)) {
   const lines: string[] = []
   const app = await readyApp('sample', {
     store,
-    apiKeyHashes: [hash('asking')],
-    adminKeyHashes: [hash('admin')],
+    keyHashes: { ask: [hash('asking')], identify: [hash('identifying')], administer: [hash('admin')] },
     logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } }
   })
   t.teardown(() => app.close())
@@ -36,6 +38,32 @@ async function open(t: Test, store: Store = new SqliteStore(IN_MEMORY)) {
   const verify = (typed: Typing, UserID: number | string = 1, key = 'asking') =>
     call('POST', '/verify', { UserID, Typings: [typed] }, key)
   return { app, call, verify, lines }
+}
+
+/** A guard alone, without models. */
+function openGuard(t: Test, store: Store = new SqliteStore(IN_MEMORY)) {
+  const records = new ClaimRecords(store, { warn: () => t.fail('the store is there') })
+  t.teardown(async () => {
+    await records.close()
+    await store.close()
+  })
+  const users = { revisionOf: () => 0, get: async () => {}, typingsOf: async () => [] }
+  return { guard: new ClaimGuard(records), users }
+}
+
+/** Find a typing that matches its user with little to spare. */
+async function findNarrow(app: FastifyInstance): Promise<{ UserID: number | string; typed: Typing }> {
+  for (const row of python.press.keys()) {
+    const UserID = python.true[row]!
+    const typed = typing(python, row)
+    const payload = { UserID, Typings: [typed] }
+    const headers = { 'x-api-key': 'admin' }
+    const { Score, Threshold } = (
+      await app.inject({ method: 'POST', url: '/verify', headers, payload })
+    ).json()
+    if (Score > Threshold && Score < Threshold + Math.log(MOST_SEARCHES)) return { UserID, typed }
+  }
+  throw new Error('every typing matches by far')
 }
 
 /** Lets a test set the clock that pauses are measured by. */
@@ -49,30 +77,121 @@ function holdClock(t: Test) {
   }
 }
 
-t.test('scores and probabilities are for administrators alone', async (t) => {
+t.test('scores and candidates are for administrators alone', async (t) => {
   const { call } = await open(t)
   const asked = { Typings: [own(0)] }
   const verified = (await call('POST', '/verify', { UserID: 1, ...asked })).json()
-  t.same(verified, { UserID: 1, Match: true, Confidence: 'high', Regular: false })
-  const identified = (await call('POST', '/identify?top=2', asked)).json()
-  t.strictSame(Object.keys(identified), ['UserID', 'Known', 'Confidence', 'Regular', 'Candidates'])
-  t.match(identified, { UserID: 1, Known: true, Confidence: 'high' })
-  t.strictSame(Object.keys(identified.Candidates[0]), ['UserID'])
-
+  t.strictSame(verified, { UserID: 1, Match: true, Confidence: 'high', Regular: false, FailedClaims: 0 })
   t.match((await call('POST', '/verify', { UserID: 1, ...asked }, 'admin')).json(), {
     Score: Number,
-    Threshold: Number
+    Threshold: Number,
+    FailedClaims: undefined
   })
-  t.match((await call('POST', '/identify', asked, 'admin')).json(), { Candidates: [{ Probability: Number }] })
   const refused = (await call('POST', '/verify', { UserID: 1, Typings: [anothers(0)] })).json()
-  t.same(refused, { UserID: 1, Match: false, Confidence: 'low', Regular: false })
+  t.strictSame(refused, { UserID: 1, Match: false, Confidence: 'low', Regular: false })
 })
+
+t.test('identifying is a scope of its own, and tells nobody’s rank', async (t) => {
+  const { call } = await open(t)
+  const asked = { Typings: [own(0)] }
+  t.match((await call('POST', '/identify', asked)).json(), {
+    statusCode: 403,
+    code: 'KS_ERR_IDENTIFY_KEY',
+    message: 'this call needs a key that may identify; this one may ask only'
+  })
+  const identify = async (body: object, key = 'identifying') =>
+    (await call('POST', '/identify', body, key)).json()
+  t.strictSame(await identify(asked), { UserID: 1, Known: true, Confidence: 'high', Regular: false })
+  const absurd = {
+    Press: own(0).Press.map((_, key) => 900 * key),
+    Release: own(0).Press.map((_, key) => 900 * key + 99 + key)
+  }
+  t.strictSame(await identify({ Typings: [absurd] }), { Known: false, Confidence: 'low', Regular: true })
+  t.match(await identify(asked, 'admin'), { Candidates: [{ UserID: 1, Probability: Number }] })
+  for (const key of ['asking', 'identifying']) {
+    for (const [url, body] of [
+      ['/identify?top=2', asked],
+      ['/predict?top=1', REQUEST],
+      ['/predict/batch?top=1', [REQUEST]]
+    ] as const) {
+      const response = await call('POST', url, body, key)
+      t.equal(response.statusCode, 403, `${url} with the key ${key}`)
+      if (url === '/identify?top=2' && key === 'asking') continue
+      t.match(response.json(), {
+        code: 'KS_ERR_ADMIN_KEY',
+        message:
+          /^this call needs an administrator’s key; querystring\.top is for administrators; this one may ask/
+      })
+    }
+    t.equal(
+      (await call('POST', '/predict', REQUEST, key)).statusCode,
+      200,
+      'the challenge’s call is answered'
+    )
+  }
+  t.equal((await call('POST', '/predict?top=1', REQUEST, 'admin')).json().Candidates.length, 1)
+})
+
+t.test('a CSV of typings is identified for administrators alone', async (t) => {
+  const { app } = await open(t)
+  const ask = (model: string, key: string) =>
+    app.inject({
+      method: 'POST',
+      url: `/predict/batch?Model=${model}`,
+      headers: { 'x-api-key': key, 'content-type': 'text/csv' },
+      payload: csv('sample')
+    })
+  for (const key of ['asking', 'identifying']) {
+    t.match((await ask('typing', key)).json(), { statusCode: 403, code: 'KS_ERR_ADMIN_KEY' })
+    t.equal((await ask('RF', key)).statusCode, 200)
+  }
+  t.equal((await ask('typing', 'admin')).statusCode, 200)
+})
+
+t.test(
+  'identifications that end unknown are limited by the hour, and raise what a claim needs',
+  async (t) => {
+    const clock = holdClock(t)
+    const { call, verify, app } = await open(t)
+    const unknown = (row: number): Typing => {
+      const { Press, Release } = anothers(row)
+      return { Press: Press.map((time) => 3 * time), Release: Release.map((time) => 3 * time + 150) }
+    }
+    const identify = (typed: Typing) => call('POST', '/identify', { Typings: [typed] }, 'identifying')
+    for (let row = 0; row < 3; row++)
+      t.match((await identify(own(0))).json(), { Known: true }, 'as often as one likes')
+    const together = await Promise.all(
+      Array.from({ length: MOST_SEARCHES + 5 }, (_, row) => identify(unknown(row)))
+    )
+    const count = (status: number) => together.filter(({ statusCode }) => statusCode === status).length
+    t.same([count(200), count(429)], [MOST_SEARCHES, 5], 'however many are sent at once')
+    clock.pass(3599)
+    const refused = await identify(own(0))
+    t.match(refused.json(), {
+      statusCode: 429,
+      code: 'KS_ERR_SEARCHES_LIMITED',
+      message: /^more than 20 ident.* 1 s$/
+    })
+    t.equal(refused.headers['retry-after'], '1')
+    t.equal((await call('POST', '/identify', { Typings: [own(0)] }, 'admin')).statusCode, 200)
+    clock.pass(1)
+    t.match((await identify(own(0))).json(), { Known: true })
+
+    const { UserID, typed } = await findNarrow(app)
+    t.match((await verify(typed, UserID, 'identifying')).json(), { Match: false })
+    clock.pass(8 * DAY)
+    t.match((await verify(typed, UserID, 'identifying')).json(), { Match: true }, 'once all are forgotten')
+  }
+)
 
 t.test('after five failures in a row a user is paused, for longer each time', async (t) => {
   const clock = holdClock(t)
-  const { verify } = await open(t)
+  const { call, verify } = await open(t)
   for (let row = 0; row < 5; row++) t.match((await verify(anothers(row))).json(), { Match: false })
-  const pauses = [15, 30, 60, 120, 240, 480, 960, 1440, 1440].map((minutes) => minutes * MINUTE)
+  // After ten wrong answers the first of them has to be a day old.
+  const pauses = [15, 30, 60, 120, 240, 1440 - 15 - 30 - 60 - 120 - 240, 960].map(
+    (minutes) => minutes * MINUTE
+  )
   for (const [i, pause] of pauses.entries()) {
     const response = await verify(own(0))
     t.equal(response.headers['retry-after'], `${pause}`)
@@ -91,13 +210,65 @@ t.test('after five failures in a row a user is paused, for longer each time', as
   t.match((await verify(own(0), 1, 'admin')).json(), { Match: true }, 'administrators are not counted')
   t.match((await verify(anothers(0), 11)).json(), { Match: true }, 'nor are claims to be others paused')
 
-  clock.pass(DAY)
-  t.match((await verify(own(0))).json(), { Match: true }, 'the user is there again')
-  for (const row of [15, 16, 17]) t.match((await verify(anothers(row))).json(), { Match: false })
-  t.equal((await verify(own(1))).statusCode, 429, 'a match takes away some of the failures, not all')
-  clock.pass(7 * DAY + 1)
-  for (let row = 0; row < 5; row++) t.match((await verify(anothers(row))).json(), { Match: false })
-  t.equal((await verify(own(1))).statusCode, 429, 'a week without a claim does')
+  t.equal((await call('DELETE', '/users/1/pause', undefined, 'asking')).statusCode, 403)
+  t.equal((await call('DELETE', '/users/nobody/pause', undefined, 'admin')).statusCode, 404)
+  t.equal((await call('DELETE', '/users/1/pause', undefined, 'admin')).statusCode, 204)
+  t.match(
+    (await verify(own(0))).json(),
+    { Match: true },
+    'an administrator lifts the pause of a trained user'
+  )
+  t.equal((await verify(own(0))).statusCode, 409, 'and accepted typings stay remembered')
+})
+
+t.test('no match gives back what was answered wrong within a day, and it says how many failed', async (t) => {
+  const clock = holdClock(t)
+  const { verify } = await open(t)
+  let wrong = 0
+  let row = 0
+  for (let login = 0; login < 3; login++) {
+    for (let i = 0; i < 4 && wrong < WRONG_A_DAY; i++, wrong++) {
+      t.match((await verify(anothers(row++))).json(), { Match: false })
+    }
+    if (wrong === WRONG_A_DAY) break
+    t.match(
+      (await verify(own(login))).json(),
+      { Match: true, FailedClaims: 4 },
+      'there is no pause before five'
+    )
+    clock.pass(60)
+  }
+  t.equal(wrong, WRONG_A_DAY)
+  t.match((await verify(own(3))).json(), { statusCode: 429 })
+  clock.pass(DAY - 120)
+  t.match(
+    (await verify(own(3))).json(),
+    { Match: true, FailedClaims: 2 },
+    'once the first four are a day old'
+  )
+})
+
+t.test('a log-in that is sent twice counts once', async (t) => {
+  const { verify, call } = await open(t)
+  for (let i = 0; i < 8; i++)
+    t.match((await verify(anothers(0))).json(), { Match: false }, 'the same failure')
+  t.match((await verify(own(0))).json(), { Match: true, FailedClaims: 1 })
+  for (let i = 0; i < 8; i++) {
+    const again = await verify({
+      Press: own(0).Press.map((time) => time + 7),
+      Release: own(0).Release.map((time) => time + 7)
+    })
+    t.equal(again.statusCode, 409, 'the same match')
+  }
+  t.match((await verify(own(1))).json(), { Match: true, FailedClaims: 0 })
+
+  t.match((await verify(anothers(1))).json(), { Match: false })
+  const together = { UserID: 1, Typings: [own(2), own(3), own(4), anothers(1)] }
+  t.match(
+    (await call('POST', '/verify', together)).json(),
+    { Match: true, FailedClaims: 0 },
+    'a failure that was the user’s own'
+  )
 })
 
 t.test('who is not there is not counted', async (t) => {
@@ -149,8 +320,8 @@ t.test('a typing is accepted once, and so are copies of it with their times move
   }
   await call('PUT', '/users/ada', { Typings: [0, 1, 2, 3].map(slower) }, 'admin')
   t.match((await verify(slower(4), 'ada')).json(), { Match: true })
-  const moved = ({ Press, Release }: Typing): Typing => {
-    const move = (times: number[]) => times.map((time, i) => time + 60_000 + ((i * 7) % 11) - 5)
+  const moved = ({ Press, Release }: Typing, by = 7): Typing => {
+    const move = (times: number[]) => times.map((time, i) => time + 60_000 + ((i * by) % 11) - 5)
     return { Press: move(Press), Release: move(Release) }
   }
   for (const [what, typed] of [
@@ -171,11 +342,16 @@ t.test('a typing is accepted once, and so are copies of it with their times move
     { Match: true },
     'and an administrator may repeat'
   )
-  for (const row of [4, 5, 4]) t.equal((await verify(slower(row), 'ada')).statusCode, 409)
+  for (const by of [3, 5, 4, 9, 2]) t.equal((await verify(moved(slower(4), by), 'ada')).statusCode, 409)
   t.equal((await verify(slower(6), 'ada')).statusCode, 429, 'copies are failures')
 
   clock.pass(30 * DAY)
-  t.match((await verify(slower(4), 'ada')).json(), { Match: true }, 'after 30 days it is forgotten')
+  t.match(
+    (await verify(moved(slower(4)), 'ada')).json(),
+    { Match: true },
+    'after 30 days its times are forgotten'
+  )
+  t.equal((await verify(slower(4), 'ada')).statusCode, 409, 'and the very typing is still known')
   await call('DELETE', '/users/ada', undefined, 'admin')
   await call('PUT', '/users/ada', { Typings: [0, 1, 2, 3].map(slower) }, 'admin')
   t.match((await verify(slower(4), 'ada')).json(), { Match: true }, 'and with the user')
@@ -211,45 +387,119 @@ t.test('while the store fails, claims are answered, and counted by this process'
   t.equal((await verify(own(0))).statusCode, 429, 'and after')
 })
 
-t.test('each failure makes a match need three times the evidence, up to the third', async (t) => {
-  const guard = new ClaimGuard(new SqliteStore(IN_MEMORY), { warn: () => t.fail('the store is there') })
-  t.teardown(() => guard.close())
-  /** By a threshold of 4; ln 3 is 1.0986. */
-  const weigh = async (Score: number, row: number) => {
-    const weighed = {
+t.test(
+  'each wrong answer of a day makes a match need three times the evidence, up to the third',
+  async (t) => {
+    const clock = holdClock(t)
+    const { guard, users } = openGuard(t)
+    /** By a threshold of 4; ln 3 is 1.0986. */
+    const weigh = async (Score: number, row: number, searches = 0) => {
+      const weighed = {
+        UserID: 1,
+        Match: Score > 4,
+        Confidence: 'low',
+        Regular: false,
+        Score,
+        Threshold: 4
+      } as const
+      const claim = { userID: 1, typings: [own(row)], searches, weigh: async () => weighed }
+      const { Match, Confidence } = await guard.weigh(claim, users)
+      return [Match, Confidence]
+    }
+    t.same(await weigh(4.01, 0), [true, 'medium'], 'before any failed, as always')
+    t.same(await weigh(3.99, 1), [false, 'low'])
+    t.same(await weigh(5.09, 2), [false, 'low'], 'one failed')
+    t.same(await weigh(6.19, 3), [false, 'low'], 'two failed')
+    t.same(await weigh(7.29, 4), [false, 'low'], 'three failed')
+    t.same(await weigh(7.3, 5), [true, 'medium'], 'four failed')
+    t.same(await weigh(7.29, 6), [false, 'low'], 'they stay after a match')
+    clock.pass(DAY)
+    t.same(await weigh(5.09, 6), [false, 'low'], 'the one since the match stays longer than a day')
+    t.same(await weigh(6.2, 7), [true, 'medium'])
+    clock.pass(DAY)
+    t.same(await weigh(4.69, 8, 1), [false, 'low'], 'one identification that ended unknown: ln 2 is 0.693')
+  }
+)
+
+t.test('a claim that another process answers while the user is deleted writes nothing of them', async (t) => {
+  const store = new SqliteStore(IN_MEMORY)
+  const { guard } = openGuard(t, store)
+  await store.put(keyOf('ada'), 0, { UserID: 'ada', typings: [own(0)], createdAt: '', updatedAt: '' })
+  let known = 1
+  const users = {
+    revisionOf: () => known,
+    get: async () => {
+      known = 2
+      throw new errors.USER_UNKNOWN('body.UserID', '"ada"')
+    },
+    typingsOf: async () => []
+  }
+  const matched = {
+    UserID: 'ada',
+    Match: true,
+    Confidence: 'high',
+    Regular: false,
+    Score: 9,
+    Threshold: 4
+  } as const
+  const weigh = async () => {
+    // As another process does, whose deletion this one has not read yet.
+    await store.put(keyOf('ada'), 1)
+    return matched
+  }
+  const claim = { userID: 'ada', typings: [own(1)], searches: 0, weigh }
+  await t.rejects(guard.weigh(claim, users), { code: 'KS_ERR_USER_UNKNOWN' })
+  t.match(await store.readClaims(keyOf('ada')), { user: 2, claims: NO_CLAIMS })
+  known = 1
+  await t.rejects(guard.weigh({ ...claim, weigh: async () => matched }, users), {
+    code: 'KS_ERR_USER_UNKNOWN'
+  })
+  t.match(
+    await store.readClaims(keyOf('ada')),
+    { user: 2, claims: NO_CLAIMS },
+    'nor does a claim that begins after it'
+  )
+})
+
+t.test('a call takes one place in the memory of accepted typings, however many it has', async (t) => {
+  const { guard, users } = openGuard(t)
+  let [seed, asked] = [1, 0]
+  const random = () => {
+    seed = (seed * 48_271) % 2_147_483_647
+    return seed
+  }
+  /** Times of their own, so that no two are copies. */
+  const anything = (): Typing => {
+    const Press = own(0).Press.map((time) => time * 3 + (random() % 150))
+    return { Press, Release: Press.map((time) => time + 40 + (random() % 90)) }
+  }
+  const accept = (typings: readonly Typing[]) => {
+    const matched = {
       UserID: 1,
-      Match: Score > 4,
-      Confidence: 'low',
+      Match: true,
+      Confidence: 'high',
       Regular: false,
-      Score,
+      Score: 9,
       Threshold: 4
     } as const
-    const { Match, Confidence } = await guard.weigh(
-      1,
-      [own(row)],
-      async () => weighed,
-      async () => []
-    )
-    return [Match, Confidence]
+    asked++
+    return guard.weigh({ userID: 1, typings, searches: 0, weigh: async () => matched }, users)
   }
-  t.same(await weigh(4.01, 0), [true, 'medium'], 'before any failed, as always')
-  t.same(await weigh(3.99, 1), [false, 'low'])
-  t.same(await weigh(5.09, 2), [false, 'low'], 'one failed')
-  t.same(await weigh(6.19, 3), [false, 'low'], 'two failed')
-  t.same(await weigh(7.29, 4), [false, 'low'], 'three failed')
-  t.same(await weigh(7.3, 5), [true, 'medium'], 'four failed')
-  t.same(await weigh(6.19, 6), [false, 'low'], 'half of them stay after a match')
-  t.same(await weigh(9.61, 7), [true, 'high'], 'three failed; high is ten times more again')
+  const near = ({ Press, Release }: Typing): Typing => ({
+    Press: Press.map((time) => 2 * time),
+    Release: Release.map((time, key) => 2 * time - (time - Press[key]!))
+  })
+  await accept([own(0)])
+  for (let i = 0; i < 49; i++) await accept(Array.from({ length: 10 }, anything))
+  await t.rejects(accept([near(own(0))]), { code: 'KS_ERR_TYPING_REPLAYED' }, 'a copy at half the speed')
+  await accept([anything()])
+  await accept([near(own(0))])
+  t.equal(asked, 53)
+  await t.rejects(accept([own(0)]), { code: 'KS_ERR_TYPING_REPLAYED' }, 'the very typing is known for longer')
 })
 
 t.test('what the model throws is not counted, and holds nobody up', async (t) => {
-  const store = new SqliteStore(IN_MEMORY)
-  const guard = new ClaimGuard(store, { warn: () => t.fail('the store is there') })
-  t.teardown(async () => {
-    await guard.close()
-    await store.close()
-  })
-  const nobody = async () => []
+  const { guard, users } = openGuard(t)
   const matched = {
     UserID: 1,
     Match: true,
@@ -258,10 +508,11 @@ t.test('what the model throws is not counted, and holds nobody up', async (t) =>
     Score: 9,
     Threshold: 4
   } as const
+  const claim = { userID: 1, typings: [own(0)], searches: 0 }
   const gone = Array.from({ length: 8 }, () =>
-    guard.weigh(1, [own(0)], () => Promise.reject(new errors.CANCELLED()), nobody)
+    guard.weigh({ ...claim, weigh: () => Promise.reject(new errors.CANCELLED()) }, users)
   )
-  const last = guard.weigh(1, [own(0)], async () => matched, nobody)
+  const last = guard.weigh({ ...claim, weigh: async () => matched }, users)
   for (const each of gone) await t.rejects(each, { code: 'KS_ERR_CANCELLED' })
-  t.same(await last, matched)
+  t.same(await last, { ...matched, FailedClaims: 0 })
 })

@@ -12,6 +12,7 @@ import {
   type Claims,
   type Entry,
   keyOf,
+  NO_CLAIMS,
   type Store,
   type StoredUser,
   StoreError
@@ -149,13 +150,15 @@ for (const [name, make] of Object.entries(STORES)) {
         const claims = (failures: number): Claims => ({
           failures,
           at: 1_795_000_000_000,
-          accepted: [{ at: 5, typing: user('ana').typings[0]! }]
+          wrong: [{ at: 4, typings: ['3b1mV9pQx2A'] }],
+          accepted: [{ at: 5, typings: [user('ana').typings[0]!] }],
+          fingerprints: ['aW9kLm2_Zt-']
         })
         t.equal(await store.readClaims(keyOf('ana')), undefined)
         t.equal(await store.writeClaims(keyOf('ana'), 0, claims(1), soon), true)
         t.equal(await store.writeClaims(keyOf('ana'), 0, claims(9), soon), false, 'another was first')
         t.equal(await store.writeClaims(keyOf('ana'), 2, claims(9), soon), false)
-        t.same(await store.readClaims(keyOf('ana')), { revision: 1, claims: claims(1) })
+        t.same(await store.readClaims(keyOf('ana')), { revision: 1, user: 0, claims: claims(1) })
         t.equal(await store.readClaims(keyOf('bob')), undefined)
         t.equal(await store.writeClaims(keyOf('ana'), 1, claims(2), soon), true)
         t.match(await store.readClaims(keyOf('ana')), { revision: 2, claims: { failures: 2 } })
@@ -168,16 +171,24 @@ for (const [name, make] of Object.entries(STORES)) {
       }
     )
 
-    await t.test('deletes claims with the user', async (t) => {
+    await t.test('deletes claims with the user, and takes none that were read before', async (t) => {
       const store = await open(t)
+      const late = 4_000_000_000
+      const claims = (failures: number): Claims => ({ ...NO_CLAIMS, failures, at: 1 })
       await store.put(keyOf('ana'), 0, user('ana'))
-      await store.writeClaims(keyOf('ana'), 0, { failures: 1, at: 1, accepted: [] }, 4_000_000_000)
-      await store.writeClaims(keyOf('bob'), 0, { failures: 2, at: 1, accepted: [] }, 4_000_000_000)
+      await store.writeClaims(keyOf('ana'), 0, claims(1), late)
+      await store.writeClaims(keyOf('bob'), 0, claims(2), late)
       await store.put(keyOf('ana'), 1, user('ana', 3))
-      t.match(await store.readClaims(keyOf('ana')), { revision: 1 }, 'not when they change')
+      t.match(await store.readClaims(keyOf('ana')), { revision: 1, user: 0 }, 'not when they change')
       await store.put(keyOf('ana'), 2)
-      t.equal(await store.readClaims(keyOf('ana')), undefined)
+      t.same(await store.readClaims(keyOf('ana')), { revision: 2, user: 3, claims: NO_CLAIMS })
+      t.equal(await store.writeClaims(keyOf('ana'), 1, claims(9), late), false)
+      t.equal(await store.writeClaims(keyOf('ana'), 2, claims(3), late), true)
+      t.match(await store.readClaims(keyOf('ana')), { revision: 3, user: 3, claims: { failures: 3 } })
       t.match(await store.readClaims(keyOf('bob')), { claims: { failures: 2 } })
+
+      await store.put(keyOf('cleo'), 0)
+      t.match(await store.readClaims(keyOf('cleo')), { revision: 1, user: 1 }, 'a trained user')
     })
 
     await t.test('writers at the same time lose nothing, and readers see it all', async (t) => {
