@@ -35,7 +35,8 @@ async function installNodePackages() {
   const stamp = join(ROOT, 'node_modules', '.keystroke-installed')
   const wanted = hash('package.json', 'package-lock.json')
   if (isStamped(stamp, wanted)) return
-  await run('Node packages', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  // Without development packages, which NODE_ENV=production leaves out, nothing here can start.
+  await run('Node packages', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
   writeFileSync(stamp, wanted)
 }
 

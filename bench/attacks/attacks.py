@@ -1,84 +1,34 @@
 """What programs reach that claim to be somebody: guesses, hill-climbing, replays.
 
-usage: python bench/attacks/attacks.py folder url calling-key admin-key day
+usage: python bench/attacks/attacks.py folder url calling-key identify-key admin-key day searches
 
 Reads trained.csv and enrolled.json of the folder (server/test/enrolled.py), enrolls the users of
 the latter, attacks them one after another, and prints what came of it as JSON. The programs know
 how people in general type the string: mean and covariance of the trained users' times. Of the user
 they attack they know the UserID. `day` is a JSON list: for each claim of one user that is answered
 within 24 hours if all before it failed, the evidence that it needs beyond the threshold.
+`searches` are the identifications of a key that may end unknown in an hour.
 """
 
 import json
 import sys
 from collections.abc import Callable
 from functools import partial
-from http.client import HTTPConnection
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from copies import JITTERS, TRICKS, replay, replay_with
+from service import People, Service, Typing, UserID
 
 from keystroke.data import read_typings
 from keystroke.models.timings import Floats
 
-Typing = dict[str, list[int]]
-UserID = int | str
-
 MOST_CALLS = 1_000
 
-JITTERS = 0, 3, 5, 8, 10, 15, 20
-"""ms by which each time of a replayed typing is moved, at most."""
-
-
-class People:
-    """How people in general type: logarithms of holds and of the times between presses."""
-
-    def __init__(self, csv: Path) -> None:
-        typings = read_typings(csv)
-        press, release = typings.press.astype(float), typings.release.astype(float)
-        logs = np.log(np.maximum(np.hstack([release - press, np.diff(press, axis=1)]), 1))
-        self.keys = press.shape[1]
-        self.mean, self.covariance = logs.mean(axis=0), np.cov(logs.T)
-        self.spread = np.sqrt(np.diag(self.covariance))
-
-    def draw(self, random: np.random.Generator) -> Floats:
-        """Draw the times of somebody."""
-        drawn: Floats = random.multivariate_normal(self.mean, self.covariance)
-        return drawn
-
-    def typing(self, logs: Floats) -> Typing:
-        """Return a typing of these times."""
-        times = np.rint(np.exp(logs)).astype(int)
-        press = np.concatenate([[0], np.cumsum(times[self.keys :])])
-        return {'Press': press.tolist(), 'Release': (press + times[: self.keys]).tolist()}
-
-
-class Service:
-    """The service, as a program sees it that has a key."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.connection = HTTPConnection(url.removeprefix('http://'), timeout=30)
-        self.key = {'x-api-key': key}
-
-    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """Return status and reply."""
-        payload = None if body is None else json.dumps(body)
-        media_type = {'content-type': 'application/json'} if payload else {}
-        self.connection.request(method, path, payload, self.key | media_type)
-        response = self.connection.getresponse()
-        text = response.read()
-        return response.status, json.loads(text) if text else None
-
-    def verify(self, user: UserID, *typings: Typing) -> tuple[int, Any]:
-        """Claim to be somebody."""
-        return self.call('POST', '/verify', {'UserID': user, 'Typings': typings})
-
-    def margin(self, user: UserID, *typings: Typing) -> float:
-        """Return the evidence of a claim beyond the threshold, which administrators see."""
-        reply = self.verify(user, *typings)[1]
-        return float(reply['Score'] - reply['Threshold'])
+BEFORE_LOGIN = 4
+"""Guesses between two log-ins of the user; one more would make a pause."""
 
 
 def guess(admin: Service, people: People, user: UserID, random: np.random.Generator) -> Floats:
@@ -121,34 +71,96 @@ def climb(admin: Service, people: People, user: UserID, random: np.random.Genera
     return None
 
 
-def search(
+def climb_ranks(
     caller: Service, people: People, user: UserID, random: np.random.Generator
 ) -> int | None:
-    """Return after how many calls of /identify, which counts no claim, /verify matches."""
+    """Return after how many calls one matches, where each step is kept that raises the rank."""
+    best, logs = np.inf, people.mean
+    step = logs
     for calls in range(1, MOST_CALLS + 1):
-        typing = people.typing(people.draw(random))
-        reply = caller.call('POST', '/identify?top=1', {'Typings': [typing]})[1]
-        if reply['UserID'] == user and reply['Confidence'] != 'low':
-            status, verified = caller.verify(user, typing)
-            if status == 429:
-                return None
-            if verified['Match']:
-                return calls
+        typing = people.typing(step)
+        status, reply = caller.call('POST', '/identify?top=1000', {'Typings': [typing]})
+        if status != 200:
+            return None
+        rank = [each['UserID'] for each in reply['Candidates']].index(user)
+        if rank == 0 and reply['Known'] and caller.verify(user, typing)[1].get('Match'):
+            return calls
+        if rank < best:
+            best, logs = rank, step
+        moved = random.random(len(logs)) < 0.5
+        step = logs + moved * people.spread * random.normal(scale=0.7, size=len(logs))
     return None
 
 
-def replay(
-    caller: Service, user: UserID, typing: Typing, jitter: int, random: np.random.Generator
-) -> str:
-    """Send a copy of a typing, its times moved by up to `jitter` ms; return what comes of it."""
-    press, release = (np.array(typing[event]) + 5_000 for event in ('Press', 'Release'))
-    press = np.maximum.accumulate(press + random.integers(-jitter, jitter + 1, len(press)))
-    release = np.maximum(release + random.integers(-jitter, jitter + 1, len(release)), press)
-    copy = {'Press': press.tolist(), 'Release': release.tolist()}
-    status, reply = caller.verify(user, copy)
-    if status == 409:
-        return 'refused'
-    return 'matched' if reply['Match'] else 'failed'
+def search(
+    admin: Service, people: People, user: UserID, random: np.random.Generator
+) -> list[tuple[bool, bool, float]]:
+    """Return of many guesses whether somebody is known, whether the user, and the evidence."""
+    found = []
+    for _ in range(MOST_CALLS):
+        typing = people.typing(people.draw(random))
+        reply = admin.call('POST', '/identify?top=1', {'Typings': [typing]})[1]
+        is_user = reply['Known'] and reply['UserID'] == user
+        found.append((reply['Known'], is_user, admin.margin(user, typing) if is_user else -np.inf))
+    return found
+
+
+def day_searched(found: list[tuple[bool, bool, float]], searches: int, day: Floats) -> bool:
+    """Return whether a day of searching forges the user: each guess that names them is claimed."""
+    unknown = failed = 0
+    for is_known, is_user, margin in found:
+        if is_user and failed < len(day):
+            if margin > day[failed] + np.log(1 + unknown):
+                return True
+            failed += 1
+        unknown += not is_known
+        if unknown == searches:
+            break
+    return False
+
+
+def screen(
+    caller: Service, people: People, user: UserID, random: np.random.Generator
+) -> tuple[int, bool]:
+    """Return how many guesses that all classifiers take for a user are answered; if one matched."""
+    answered = 0
+    for _ in range(10 * MOST_CALLS):
+        typing = people.typing(people.draw(random))
+        features = caller.call('POST', '/features', typing)[1]
+        if any(
+            caller.call('POST', '/predict', {'Model': model, **features})[1]['UserID'] != user
+            for model in ('RF', 'XGB', 'SVM')
+        ):
+            continue
+        status, reply = caller.verify(user, typing)
+        if status == 429:
+            break
+        answered += 1
+        if reply['Match']:
+            return answered, True
+    return answered, False
+
+
+def guess_between_logins(
+    caller: Service,
+    people: People,
+    own: list[Typing],
+    user: UserID,
+    random: np.random.Generator,
+) -> tuple[int, bool]:
+    """Return how many guesses are answered between log-ins of the user, and whether one matched."""
+    answered = 0
+    for typing in [*own, None]:
+        for _ in range(BEFORE_LOGIN):
+            status, reply = caller.verify(user, people.typing(people.draw(random)))
+            if status == 429:
+                return answered, False
+            answered += 1
+            if reply['Match']:
+                return answered, True
+        if typing is not None:
+            caller.verify(user, typing)
+    return answered, False
 
 
 def refused(
@@ -165,11 +177,11 @@ def refused(
     return [float((margins <= each).mean()) for each in needed]
 
 
-def main(folder: Path, url: str, key: str, admin_key: str, day: str) -> None:
+def main(folder: Path, url: str, keys: list[str], day: str, searches: int) -> None:
     """Attack every enrolled user."""
     people = People(folder / 'trained.csv')
     recorded = json.loads((folder / 'enrolled.json').read_text())
-    admin, caller = Service(url, admin_key), Service(url, key)
+    caller, identifier, admin = (Service(url, key) for key in keys)
     own: dict[UserID, list[Typing]] = {}
     later: dict[UserID, list[Typing]] = {}
     for typings, rows in (own, recorded['enrolled']), (later, recorded['asked']):
@@ -204,10 +216,22 @@ def main(folder: Path, url: str, key: str, admin_key: str, day: str) -> None:
             outcomes[str(jitter)] = replay(caller, user, typing, jitter, random)
         return outcomes
 
+    def tricks(user: UserID, random: np.random.Generator) -> dict[str, str]:
+        outcomes = {}
+        for trick in TRICKS:
+            afresh(user)
+            outcomes[trick] = replay_with(caller, user, trick, *own[user][:2])
+        return outcomes
+
+    def around(user: UserID, random: np.random.Generator) -> tuple[int, bool]:
+        return guess_between_logins(caller, people, later[user], user, random)
+
     for user in own:
         afresh(user)
     margins = of_all('guesses', partial(guess, admin, people))
+    searched = of_all('search by /identify', partial(search, admin, people))
     needed = np.array(json.loads(day))
+    trained = sorted(set(read_typings(folder / 'trained.csv').users.tolist()))
     matched = [np.flatnonzero(each > 0) for each in margins]
     results = {
         'users': len(own),
@@ -218,7 +242,17 @@ def main(folder: Path, url: str, key: str, admin_key: str, day: str) -> None:
         'refused': [refused(admin, later, n, np.unique(needed)) for n in (1, 2, 3)],
         'counted': of_all('guesses, counted', partial(guess_counted, caller, people)),
         'climbs': of_all('hill-climbing', partial(climb, admin, people)),
-        'searches': of_all('search by /identify', partial(search, caller, people)),
+        'loggedIn': of_all('guesses between log-ins', around),
+        'ranks': [
+            of_all('climbing ranks', partial(climb_ranks, by, people))
+            for by in (caller, identifier)
+        ],
+        'ranksOfAdmin': of_all('climbing ranks', partial(climb_ranks, admin, people)),
+        'screened': [
+            screen(caller, people, user, np.random.default_rng(i)) for i, user in enumerate(trained)
+        ],
+        'daysSearched': np.mean([day_searched(each, 24 * searches, needed) for each in searched]),
+        'tricks': of_all('copies with a trick', tricks),
         'accepted': of_all('copies of an accepted typing', partial(replays, 'accepted')),
         'enrolled': of_all('copies of an enrolled typing', partial(replays, 'enrolled')),
     }
@@ -226,4 +260,4 @@ def main(folder: Path, url: str, key: str, admin_key: str, day: str) -> None:
 
 
 if __name__ == '__main__':
-    main(Path(sys.argv[1]), *sys.argv[2:6])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:6], sys.argv[6], int(sys.argv[7]))

@@ -11,9 +11,10 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
 import { PYTHON, PYTHON_ENV, ROOT, SERVICE } from '../../scripts/lib/processes.ts'
-import { COPY } from '../../server/src/typings/copies.ts'
+import { COPY, RESHAPED } from '../../server/src/typings/copies.ts'
 import { KEYS, LEAST } from '../../server/src/typings/regular.ts'
-import { doubtAfter, pauseAfter } from '../../server/src/users/claims.ts'
+import { doubtAfter, WRONG_A_DAY } from '../../server/src/users/claims.ts'
+import { MOST_SEARCHES } from '../../server/src/users/searches.ts'
 import { FIRST_AND_LAST, prepareEnrolled } from '../../server/test/fixtures.ts'
 import { quantile } from '../load.ts'
 import { must, startServer } from '../measure.ts'
@@ -24,7 +25,6 @@ const WORK = join(ROOT, 'node_modules', '.cache', 'keystroke', 'attacks')
 const RECORDINGS = join(ROOT, '..', 'shared', 'data')
 const REPORT = join(ROOT, 'docs', 'threat-model.md')
 const SCRIPT = 'bench:attacks'
-const DAY = 24 * 60 * 60_000
 
 /** What attacks.py prints. A number of calls is null where none matched. */
 interface Attacks {
@@ -35,13 +35,22 @@ interface Attacks {
   daysForgedUndoubted: number
   /** Shares of own claims, of one typing, two and three, after no failure, one, two and more. */
   refused: number[][]
-  counted: [answered: number, matched: boolean][]
+  counted: Counted[]
   climbs: (number | null)[]
-  searches: (number | null)[]
+  /** Guesses around log-ins of the user. */
+  loggedIn: Counted[]
+  /** By a calling key, and by one that identifies. */
+  ranks: (number | null)[][]
+  ranksOfAdmin: (number | null)[]
+  /** Trained users, by guesses that all classifiers take for theirs. */
+  screened: Counted[]
+  daysSearched: number
+  tricks: Record<string, Outcome>[]
   /** By jitter; null where their own typing did not match. */
   accepted: (Record<string, Outcome> | null)[]
   enrolled: Record<string, Outcome>[]
 }
+type Counted = [answered: number, matched: boolean]
 type Outcome = 'refused' | 'matched' | 'failed'
 
 /** What recordings.py prints of one file. */
@@ -55,7 +64,8 @@ interface Recordings {
   flagged: number[]
   pairs: number
   nearest: number
-  near: number
+  nearestReshaped: number
+  reshaped: number
   refused: number
   /** Of one user. */
   refusedMost: number
@@ -71,6 +81,7 @@ const recordings: Recordings[] = JSON.parse(
   await python(
     'recordings.py',
     `${COPY}`,
+    `${RESHAPED}`,
     `${LEAST.HT}`,
     `${LEAST.PPT}`,
     `${KEYS}`,
@@ -85,9 +96,22 @@ await writeFigures(REPORT, 'attacks', SCRIPT, describeAttacks(attacks))
 await writeFigures(REPORT, 'own', SCRIPT, describeOwn(attacks))
 await writeFigures(REPORT, 'recordings', SCRIPT, describeRecordings(recordings))
 
+/** Copies that matched while only the mean difference of all times was compared, as was measured then. */
+const MATCHED_BEFORE: Record<string, string> = {
+  'as it is': '0 of 55',
+  'a pause of 151 ms in the middle': '55 of 55',
+  'every release 12 ms later': '54 of 55',
+  'all times 1.1 times as long': '54 of 55',
+  'press times of one, hold times of another': '50 of 55'
+}
+
 /** Attack the service, as it ships, with keys. */
 async function attack(folder: string): Promise<Attacks> {
-  const [key, admin] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]
+  const [key, identify, admin] = [1, 2, 3].map(() => randomBytes(32).toString('hex')) as [
+    string,
+    string,
+    string
+  ]
   const hash = (text: string) => createHash('sha256').update(text).digest('hex')
   const server = await startServer(
     {
@@ -97,17 +121,21 @@ async function attack(folder: string): Promise<Attacks> {
         MODELS_DIR: folder,
         USERS_DB: join(WORK, 'users.db'),
         API_KEY_SHA256: hash(key),
+        IDENTIFY_KEY_SHA256: hash(identify),
         ADMIN_KEY_SHA256: hash(admin),
+        // The attacks would only take longer.
+        CALLS_PER_MINUTE: '0',
         PORT: String(PORT),
         NODE_ENV: 'production'
       }
     },
     PORT
   )
-  const day: number[] = []
-  for (let at = 0; at < DAY; at += pauseAfter(day.length)) day.push(doubtAfter(day.length))
+  // The pauses after ten failures in a row come to less than a day.
+  const day = Array.from({ length: WRONG_A_DAY }, (_, wrong) => doubtAfter(wrong))
+  const args = [folder, server.url, key, identify, admin, JSON.stringify(day), `${MOST_SEARCHES}`]
   try {
-    return JSON.parse(await python('attacks.py', folder, server.url, key, admin, JSON.stringify(day)))
+    return JSON.parse(await python('attacks.py', ...args))
   } finally {
     server.child.kill('SIGKILL')
   }
@@ -124,8 +152,8 @@ function describeAttacks(found: Attacks): string {
   const of = (calls: readonly (number | null)[]) =>
     `${count(calls)} of ${found.users}, median ${median(calls)}`
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`
-  const answered = Math.max(...found.counted.map(([calls]) => calls))
-  const matched = found.counted.filter(([, isMatch]) => isMatch).length
+  const counted = (tried: readonly Counted[]) =>
+    `${tried.filter(([, isMatch]) => isMatch).length} of ${tried.length}; at most ${Math.max(...tried.map(([calls]) => calls))} were answered`
   const jitters = Object.keys(found.enrolled[0]!)
   const outcomes = (tried: readonly (Record<string, Outcome> | null)[], jitter: string) => {
     const all = tried.flatMap((each) => (each ? [each[jitter]] : []))
@@ -137,21 +165,33 @@ function describeAttacks(found: Attacks): string {
   return [
     `\`npm run bench:attacks\` on \`${FIRST_AND_LAST === 'challenge' ? 'Train_keystroke.csv' : 'sample.csv'}\`: the service as it ships, trained on every other user; the other ${found.users} are enrolled with five typings each and attacked by programs that know how the trained users type. ${cpus()[0]!.model.trim()}, Node.js ${process.version}.`,
     '',
-    '| attack | by | users forged, and calls |',
-    '| --- | --- | --- |',
-    `| guesses, up to 1,000 for each user | an administrator’s key: no claim is counted | ${of(found.guesses)} |`,
-    `| hill-climbing the score | an administrator’s key: scores are shown | ${of(found.climbs)} |`,
-    `| guesses until the user is paused | a calling key | ${matched} of ${found.users}; at most ${answered} were answered |`,
-    `| guesses for a day, ${found.answeredADay} answered | a calling key | in ${percent(found.daysForged)} of the days; without raising what a match needs it would be ${percent(found.daysForgedUndoubted)} |`,
-    `| guesses at \`/identify\` until it names the user, then one claim | a calling key | ${of(found.searches)} |`,
+    '| attack | by | users forged, and calls | before |',
+    '| --- | --- | --- | --- |',
+    `| guesses, up to 1,000 for each user | an administrator’s key: no claim is counted | ${of(found.guesses)} | the same |`,
+    `| climbing the score of \`/verify\` | an administrator’s key: scores are shown | ${of(found.climbs)} | the same |`,
+    `| climbing the user’s rank at \`/identify\` | an administrator’s key: ranks are shown | ${of(found.ranksOfAdmin)} | any key: 55 of 55, median 35 |`,
+    `| climbing the user’s rank at \`/identify\` | a calling key: 403 | ${count(found.ranks[0]!)} of ${found.users} | 55 of 55, median 35 |`,
+    `| climbing the user’s rank at \`/identify\` | a key that may identify: gets no ranks | ${count(found.ranks[1]!)} of ${found.users} | 55 of 55, median 35 |`,
+    `| a day of guesses at \`/identify\`, ${24 * MOST_SEARCHES} unknown; each that names the user is claimed | a key that may identify | in ${percent(found.daysSearched)} of the days | 37 of 55, median 438 calls |`,
+    `| guesses until the user is paused | a calling key | ${counted(found.counted)} | 0 of 55; 5 answered |`,
+    `| a day of guesses, ${found.answeredADay} answered | a calling key | in ${percent(found.daysForged)} of the days; without raising what a match needs it would be ${percent(found.daysForgedUndoubted)} | 1.6 % |`,
+    `| four guesses, a log-in of the user, four more, and so on | a calling key | ${counted(found.loggedIn)} | two more after each log-in, for ever |`,
+    `| guesses that RF, XGB and SVM all take for the user, until the user is paused; trained users | a calling key | ${counted(found.screened)} | not measured |`,
     '',
-    'The guesses of a day are those of the first row, read as the service would count them; nobody waits for a day here.',
+    'The guesses of a day are those of the first row, and of as many at `/identify`, read as the service would count them; nobody waits for a day here.',
     '',
     `| a copy, each time moved by up to | of an accepted typing: refused / matched / failed (${accepted} users) | of an enrolled one (${found.users} users) |`,
     '| --- | --- | --- |',
     ...jitters.map(
       (jitter) =>
         `| ${jitter} ms | ${outcomes(found.accepted, jitter)} | ${outcomes(found.enrolled, jitter)} |`
+    ),
+    '',
+    `| a copy of an enrolled typing (${found.users} users) | refused / matched / failed | matched before |`,
+    '| --- | --- | --- |',
+    ...Object.keys(found.tricks[0]!).map(
+      (trick) =>
+        `| ${trick} | ${outcomes(found.tricks, trick)} | ${MATCHED_BEFORE[trick] ?? 'not measured'} |`
     )
   ].join('\n')
 }
@@ -172,9 +212,9 @@ function describeRecordings(found: readonly Recordings[]): string {
   const total = (of: (each: Recordings) => number) =>
     numbers.format(found.reduce((sum, each) => sum + of(each), 0))
   return [
-    `Copies are nearer than ${COPY} ms (mean absolute difference of hold and press-press times). *Nearest* is the nearest pair of one person’s typings; *taken for copies* the share of typings with such a one among the user’s 50 before, of all users and of the one with the most. A robot’s typing, of ${KEYS} keys or more, has a standard deviation of less than ${LEAST.HT} ms in its holds or ${LEAST.PPT} ms between its presses; *taken for robots* is how many are at times to the millisecond, and in steps of 8, 16.7 and 33 ms.`,
+    `Copies are nearer than ${COPY} ms (mean absolute difference of hold and press-press times), or nearer than ${RESHAPED} ms *reshaped*: press-press times at the same speed, holds without a constant offset, and of all differences the smallest 60 % alone. So are typings whose holds are that near to those of one and whose press-press times to those of another. *Nearest* is the nearest pair of one person’s typings; *taken for copies* the share of typings with such a one among the user’s 50 before: as they are (of all users, of the one with the most), and reshaped. A robot’s typing, of ${KEYS} keys or more, has a standard deviation of less than ${LEAST.HT} ms in its holds or ${LEAST.PPT} ms between its presses; *taken for robots* is how many are at times to the millisecond, and in steps of 8, 16.7 and 33 ms.`,
     '',
-    '| recordings | keys | typings | pairs of own | nearest, ms | taken for copies | least deviation of holds / between presses, ms | taken for robots |',
+    '| recordings | keys | typings | pairs of own | nearest / reshaped, ms | taken for copies; reshaped | least deviation of holds / between presses, ms | taken for robots |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...found.map((each) =>
       [
@@ -183,8 +223,8 @@ function describeRecordings(found: readonly Recordings[]): string {
         each.keys,
         numbers.format(each.typings),
         numbers.format(each.pairs),
-        each.nearest.toFixed(1),
-        `${(100 * each.refused).toFixed(2)} / ${(100 * each.refusedMost).toFixed(1)} %`,
+        `${each.nearest.toFixed(1)} / ${each.nearestReshaped.toFixed(1)}`,
+        `${(100 * each.refused).toFixed(2)} / ${(100 * each.refusedMost).toFixed(1)}; ${(100 * each.reshaped).toFixed(2)} %`,
         `${each.leastHolds.toFixed(1)} / ${each.leastPresses.toFixed(1)}`,
         each.flagged.join(' / '),
         ''

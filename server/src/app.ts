@@ -138,8 +138,8 @@ export async function buildApp({
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     'application/json',
-    { parseAs: 'string' },
-    async (request: FastifyRequest, body: string) => {
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => {
       admission.arrived(request, body.length)
       return parseJson(body)
     }

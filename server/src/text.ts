@@ -12,21 +12,25 @@ export function quote(value: string | number): string {
   return JSON.stringify(typeof value === 'string' ? shorten(value) : value)
 }
 
-/** Magic numbers of files that are sent in place of text, as the first bytes look once decoded as UTF-8. */
+/** Magic numbers of files that are sent in place of text, as bytes in Latin-1. They may be cut off. */
 const NO_TEXT: [start: RegExp, what: string][] = [
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these files begin with them
-  [/^\u001f\ufffd\u0008/, 'it is compressed with gzip; send it uncompressed'],
+  [/^\x1f(?:\x8b|$)/, 'it is compressed with gzip; send it uncompressed'],
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these files begin with them
-  [/^PK\u0003\u0004/, 'it is a ZIP archive, as Excel workbooks are; export it as CSV'],
-  [/^\ufffd\ufffd|^[^\0]?\0/, 'it is UTF-16; save it as UTF-8']
+  [/^PK(?:\x03|$)/, 'it is a ZIP archive, as Excel workbooks are; export it as CSV'],
+  [/^(?:\xff(?:\xfe|$)|\xfe(?:\xff|$)|[^\0]?\0)/, 'it is UTF-16; save it as UTF-8']
 ]
 
+/** Bytes that tell what a file is. */
+export const MAGIC_BYTES = 4
+
 /**
- * Recognize what was sent in place of UTF-8 text by its first characters.
+ * Recognize what was sent in place of UTF-8 text by its first bytes.
  *
- * @param start - decoded as UTF-8, without its byte order mark
+ * @param start - `MAGIC_BYTES` of it or more, or all of it
  * @returns what it is and what to do, or undefined
  */
-export function whyNotText(start: string): string | undefined {
-  return NO_TEXT.find(([magic]) => magic.test(start))?.[1]
+export function whyNotText(start: Buffer): string | undefined {
+  const bytes = start.subarray(0, MAGIC_BYTES).toString('latin1')
+  return NO_TEXT.find(([magic]) => magic.test(bytes))?.[1]
 }

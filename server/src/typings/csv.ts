@@ -2,7 +2,7 @@ import { type Readable, Transform } from 'node:stream'
 import { type CsvError, type Info, type Parser, parse } from 'csv-parse'
 import { errors } from '../errors.ts'
 import type { Typing } from '../schemas/typing.ts'
-import { quote, whyNotText } from '../text.ts'
+import { MAGIC_BYTES, quote, whyNotText } from '../text.ts'
 import { heavyWork } from '../turns.ts'
 import { findFault, findImplausible } from './check.ts'
 
@@ -84,17 +84,39 @@ function openParser(source: Readable): Parser {
     }
   })
   // Before the parser has it, which would decode UTF-16 that the training refuses.
-  source.once('data', (start: Buffer) => {
-    const why = whyNotText(start.subarray(0, 4).toString())
-    if (why !== undefined) parser.destroy(new errors.CSV_INVALID(`the file is not a CSV: ${why}`))
-  })
-  source.pipe(paced()).pipe(parser)
+  const text = requireText()
+  text.once('error', (error) => parser.destroy(error))
+  source.pipe(text).pipe(paced()).pipe(parser)
   // pipe() forwards no failure: without this an aborted upload would leave the parser waiting for ever.
   source.once('error', (error) => parser.destroy(error))
   source.once('close', () => {
     if (!source.readableEnded) parser.destroy(new Error('the upload was aborted'))
   })
   return parser
+}
+
+/** Looks at the first bytes, however they arrive, and fails with CSV_INVALID where they are not a CSV's. */
+function requireText(): Transform {
+  let start: Buffer | undefined = Buffer.alloc(0)
+  const check = (bytes: Buffer): Error | null => {
+    start = undefined
+    const why = whyNotText(bytes)
+    return why === undefined ? null : new errors.CSV_INVALID(`the file is not a CSV: ${why}`)
+  }
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      if (start === undefined) return done(null, chunk)
+      const bytes = Buffer.concat([start, chunk])
+      if (bytes.length >= MAGIC_BYTES) return done(check(bytes), bytes)
+      start = bytes
+      done()
+    },
+    flush(done) {
+      if (start === undefined) return done()
+      const bytes = start
+      done(check(bytes), bytes)
+    }
+  })
 }
 
 /** Gives a chunk a turn: to parse one of 64 kB takes some ms, and many files may come at once. */

@@ -23,7 +23,7 @@ const LONGEST_PAUSE = DAY
  * Evidence that each wrong answer of the last day adds to what a match needs, up to the third: it makes it likelier that
  * somebody else tries. docs/threat-model.md has what that stops, and what it costs people.
  */
-const DOUBT = Math.log(3)
+const DOUBT = Math.log(5)
 const MOST_DOUBTED = 3
 
 /** ms without a claim after which failures in a row are forgotten. */

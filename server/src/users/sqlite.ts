@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type Database from 'libsql'
 import {
   type Changes,
@@ -14,8 +15,9 @@ import {
   StoreError
 } from './store.ts'
 
-/** ms that a statement waits for another process’s; the event loop waits as well. */
-const BUSY = 250
+/** ms in all that a call waits for another process’s write, and between its tries; meanwhile others are answered. */
+const PATIENCE = 2_000
+const PAUSE = 10
 
 /** Entries read at a time, of some 10 kB each. */
 const PAGE = 100
@@ -82,8 +84,7 @@ export class SqliteStore implements Store {
   }
 
   async put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
-    const database = await this.#open()
-    return attempt(() => {
+    return this.#attempt((database) => {
       const isWritten = transact(database, () => {
         const found = database.prepare('SELECT revision, user FROM users WHERE key = ?').get(key) as
           | Pick<Row, 'revision' | 'user'>
@@ -192,14 +193,12 @@ export class SqliteStore implements Store {
   /** @returns undefined where there is no file yet, and so no users */
   async #read<T>(read: (database: Database.Database) => T): Promise<T | undefined> {
     if (this.#opening === undefined && this.#path !== IN_MEMORY && !existsSync(this.#path)) return undefined
-    const database = await this.#open()
-    return attempt(() => read(database))
+    return this.#attempt(read)
   }
 
   /** Write what a power failure may lose: a disk that has to confirm each claim would let few be answered. */
   async #writeLightly<T>(write: (database: Database.Database) => T): Promise<T> {
-    const database = await this.#open()
-    return attempt(() => {
+    return this.#attempt((database) => {
       database.pragma('synchronous = NORMAL')
       try {
         return write(database)
@@ -207,6 +206,24 @@ export class SqliteStore implements Store {
         database.pragma('synchronous = FULL')
       }
     })
+  }
+
+  /**
+   * Do something that takes the lock before anything else, and again while another process holds it. SQLite's own
+   * `busy_timeout` would wait on the event loop.
+   *
+   * @throws StoreError
+   */
+  async #attempt<T>(run: (database: Database.Database) => T): Promise<T> {
+    const started = performance.now()
+    for (;;) {
+      try {
+        return run(await this.#open())
+      } catch (error) {
+        if (!isBusy(error) || performance.now() - started > PATIENCE) throw toFault(error)
+      }
+      await setTimeout(PAUSE)
+    }
   }
 
   /** Open the file, once: a second connection of one process would drop the locks of the first when it is closed. */
@@ -229,7 +246,7 @@ export class SqliteStore implements Store {
 async function openDatabase(path: string): Promise<Database.Database> {
   if (path !== IN_MEMORY) await makeFile(path)
   const { default: Libsql } = await import('libsql')
-  const database = new Libsql(path, { timeout: BUSY })
+  const database = new Libsql(path, { timeout: 0 })
   try {
     database.pragma('journal_mode = WAL')
     // In WAL mode a commit is on the disk only with this.
@@ -272,13 +289,13 @@ function transact<T>(database: Database.Database, run: () => T): T {
   }
 }
 
-function attempt<T>(run: () => T): T {
-  try {
-    return run()
-  } catch (error) {
-    throw new StoreError((error as Error).message, { cause: error })
-  }
+function isBusy(error: unknown): boolean {
+  const { code } = (error instanceof StoreError ? error.cause : error) as { code?: string }
+  return code?.startsWith('SQLITE_BUSY') === true
 }
+
+const toFault = (error: unknown): StoreError =>
+  error instanceof StoreError ? error : new StoreError((error as Error).message, { cause: error })
 
 /** s since 1970. */
 const now = () => Math.floor(Date.now() / 1000)

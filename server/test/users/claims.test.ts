@@ -388,11 +388,11 @@ t.test('while the store fails, claims are answered, and counted by this process'
 })
 
 t.test(
-  'each wrong answer of a day makes a match need three times the evidence, up to the third',
+  'each wrong answer of a day makes a match need five times the evidence, up to the third',
   async (t) => {
     const clock = holdClock(t)
     const { guard, users } = openGuard(t)
-    /** By a threshold of 4; ln 3 is 1.0986. */
+    /** By a threshold of 4; ln 5 is 1.6094. */
     const weigh = async (Score: number, row: number, searches = 0) => {
       const weighed = {
         UserID: 1,
@@ -408,14 +408,14 @@ t.test(
     }
     t.same(await weigh(4.01, 0), [true, 'medium'], 'before any failed, as always')
     t.same(await weigh(3.99, 1), [false, 'low'])
-    t.same(await weigh(5.09, 2), [false, 'low'], 'one failed')
-    t.same(await weigh(6.19, 3), [false, 'low'], 'two failed')
-    t.same(await weigh(7.29, 4), [false, 'low'], 'three failed')
-    t.same(await weigh(7.3, 5), [true, 'medium'], 'four failed')
-    t.same(await weigh(7.29, 6), [false, 'low'], 'they stay after a match')
+    t.same(await weigh(5.6, 2), [false, 'low'], 'one failed')
+    t.same(await weigh(7.21, 3), [false, 'low'], 'two failed')
+    t.same(await weigh(8.82, 4), [false, 'low'], 'three failed')
+    t.same(await weigh(8.83, 5), [true, 'medium'], 'four failed')
+    t.same(await weigh(8.82, 6), [false, 'low'], 'they stay after a match')
     clock.pass(DAY)
-    t.same(await weigh(5.09, 6), [false, 'low'], 'the one since the match stays longer than a day')
-    t.same(await weigh(6.2, 7), [true, 'medium'])
+    t.same(await weigh(5.6, 6), [false, 'low'], 'the one since the match stays longer than a day')
+    t.same(await weigh(7.22, 7), [true, 'medium'])
     clock.pass(DAY)
     t.same(await weigh(4.69, 8, 1), [false, 'low'], 'one identification that ended unknown: ln 2 is 0.693')
   }
