@@ -45,6 +45,9 @@ _NUMBER = re.compile(r'-?[0-9]+(?:\.[0-9]+)?')
 
 
 # Python's white space and JavaScript's.
+_ESCAPED = re.compile(r"^'(?=[=+@-])")
+"""An apostrophe before what a spreadsheet would run as a formula; exports write it."""
+
 _BLANK = re.compile(r'^[\s\ufeff]|[\s\ufeff]$')
 
 
@@ -137,7 +140,7 @@ def check_user(name: str, line: int, row: Sequence[str]) -> str:
     DataError
         If it is empty, has blanks around it or a misplaced quotation mark.
     """
-    user = row[0]
+    user = _ESCAPED.sub('', row[0])
     why = None
     if not user or _BLANK.search(user):
         why = f'{_quote(user)} is empty or has blanks around it'

@@ -5,7 +5,7 @@ import Fastify, {
   type FastifyRequest,
   type FastifyServerOptions
 } from 'fastify'
-import { errors, MEDIA_TYPE_CODE, type Passing, toErrorReply } from './errors.ts'
+import { errors, MEDIA_TYPE_CODE, named, type Passing, toErrorReply } from './errors.ts'
 import { Admission } from './http/admission.ts'
 import { auditCalls } from './http/audit.ts'
 import { type KeyHashes, Keys, SCOPES } from './http/authentication.ts'
@@ -21,6 +21,7 @@ import { answerMalformed } from './http/malformed.ts'
 import { acceptedTypes, requirePlainUtf8, unsupportedType } from './http/media-type.ts'
 import { collectMethods } from './http/methods.ts'
 import { registerOpenapi } from './http/openapi.ts'
+import { refuseUnroutable, routeUndecodable } from './http/unroutable.ts'
 import { compileValidator, formatValidationErrors } from './http/validation.ts'
 import type { Models } from './models/load.ts'
 import { featuresRoutes } from './routes/features.ts'
@@ -120,10 +121,13 @@ export async function buildApp({
     http: {
       maxHeaderSize: limits.header,
       headersTimeout: limits.headersTime,
-      connectionsCheckingInterval: limits.lookTime
+      connectionsCheckingInterval: limits.lookTime,
+      requireHostHeader: false
     },
     clientErrorHandler: answerMalformed,
-    routerOptions: { maxParamLength: limits.param },
+    rewriteUrl: routeUndecodable,
+    // The headers' limit holds: longer parameters are refused by name.
+    routerOptions: { maxParamLength: limits.header },
     // What arrives on an open connection while the last answers are written is answered too.
     return503OnClosing: false,
     schemaErrorFormatter: formatValidationErrors
@@ -146,6 +150,7 @@ export async function buildApp({
   )
   logRequests(app)
   await registerHeaders(app, corsOrigins)
+  refuseUnroutable(app)
   const methodsOf = collectMethods(app)
 
   app.addHook('onSend', (_request, reply, _payload, done) => {
@@ -161,7 +166,7 @@ export async function buildApp({
 
   app.setErrorHandler<FastifyError & Partial<Passing>>((thrown, request, reply) => {
     const isMediaType = thrown.code === MEDIA_TYPE_CODE
-    const error = isMediaType ? unsupportedType(request) : thrown
+    const error = isMediaType ? unsupportedType(request) : named(thrown)
     const refused = error.statusCode !== undefined && error.statusCode < 500
     // A refusal's message may quote what somebody typed; the log has its code.
     reply.errorCode = error.code

@@ -61,8 +61,9 @@ export const ConfigSchema = Type.Object({
   ),
   USERS_DB: Type.String({
     default: 'users/users.db',
-    minLength: 1,
-    description: 'SQLite file of enrolled users; made with the first of them'
+    // A drive of Windows is one letter.
+    pattern: '^(?![A-Za-z][A-Za-z0-9+.-]+:).',
+    description: 'the path of a SQLite file, without a scheme such as file:; it is made with the first user'
   }),
   USERS_TABLE: Type.Optional(
     Type.String({

@@ -153,6 +153,18 @@ export const errors = {
     415
   ),
 
+  /** A path with a percent sign that no two hexadecimal digits follow, or whose bytes are not UTF-8. */
+  URL_INVALID: createError('KS_ERR_URL_INVALID', 'the path cannot be decoded as UTF-8 (RFC 3986)', 400),
+
+  HOST: createError('KS_ERR_HOST', 'the header Host is missing', 400),
+
+  EXPECTATION: createError('KS_ERR_EXPECTATION', 'the header Expect asks for what is not known here', 417),
+
+  /** A file of the page has another ETag or date than a conditional request names. */
+  PRECONDITION: createError('KS_ERR_PRECONDITION', 'the file is not the one that the request names', 412),
+
+  RANGE: createError('KS_ERR_RANGE', 'the file does not have the range that the request names', 416),
+
   /** The request is not HTTP. */
   HTTP_INVALID: createError('KS_ERR_HTTP_INVALID', 'the request is not HTTP/1.1 as RFC 9112 has it', 400),
 
@@ -174,6 +186,18 @@ export const errors = {
 
   /** What the client gets of any fault of ours; the log has the rest. */
   INTERNAL: createError('KS_ERR_INTERNAL', 'the service failed; the request was not at fault', 500)
+}
+
+/** What errors that come without a code are, those of the page's files, by their status. */
+const WITHOUT_CODE: Partial<Record<number, () => FastifyError>> = {
+  412: errors.PRECONDITION,
+  416: errors.RANGE
+}
+
+/** Give an error of another package, which has a status alone, a code and a sentence of ours. */
+export function named(error: FastifyError): FastifyError {
+  const known = error.code === undefined && WITHOUT_CODE[error.statusCode ?? 0]
+  return known ? known() : error
 }
 
 /** An error that passes by itself. */

@@ -33,13 +33,11 @@ async function main(): Promise<void> {
   const config = readConfig()
   const models = loadModels(config.MODELS_DIR)
   const health = new Health()
+  const file = config.USERS_TABLE === undefined ? new SqliteStore(config.USERS_DB) : undefined
   const app = await buildApp({
     models,
     health,
-    store:
-      config.USERS_TABLE === undefined
-        ? new SqliteStore(config.USERS_DB)
-        : new DynamoStore(config.USERS_TABLE),
+    store: file ?? new DynamoStore(config.USERS_TABLE!),
     keyHashes: {
       ask: listed(config.API_KEY_SHA256),
       identify: listed(config.IDENTIFY_KEY_SHA256),
@@ -68,6 +66,8 @@ async function main(): Promise<void> {
     await app.close()
     await checks?.close()
   })
+  const why = await file?.findFault()
+  if (why !== undefined) app.log.warn(`USERS_DB=${config.USERS_DB}: users cannot be enrolled: ${why}`)
   // Listening comes first, so that /health/ready can say "starting" while models load.
   await app.listen({ host: HOST, port: config.PORT })
   await models

@@ -37,6 +37,43 @@ t.test('an invalid variable is named with the reason', async (t) => {
   }
 })
 
+t.test('a database is a path', async (t) => {
+  for (const USERS_DB of [
+    'file:/x/users.db',
+    'file:x?mode=memory',
+    'sqlite://users.db',
+    'libsql:x',
+    'https://x.example/u'
+  ]) {
+    t.throws(
+      () => readConfig({ USERS_DB }),
+      {
+        name: 'ConfigError',
+        message:
+          /^Invalid environment: USERS_DB must be the path of a SQLite file, without a scheme such as file:/
+      },
+      USERS_DB
+    )
+  }
+  for (const USERS_DB of ['users.db', '/x/users.db', './a:b.db', 'C:\\users.db']) {
+    t.equal(readConfig({ USERS_DB }).USERS_DB, USERS_DB)
+  }
+})
+
+t.test('the hash of no key at all, and a key of two scopes, are refused', async (t) => {
+  const nothing = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+  const [one, other] = ['a'.repeat(64), 'b'.repeat(64)]
+  for (const name of ['API_KEY_SHA256', 'IDENTIFY_KEY_SHA256', 'ADMIN_KEY_SHA256']) {
+    t.throws(() => readConfig({ [name]: `${one}, ${nothing.toUpperCase()}` }), {
+      message: `Invalid environment: ${name} has the SHA-256 of an empty text; was the key not set?`
+    })
+  }
+  t.throws(() => readConfig({ API_KEY_SHA256: one, ADMIN_KEY_SHA256: `${other},${one.toUpperCase()}` }), {
+    message: /^Invalid environment: API_KEY_SHA256 and ADMIN_KEY_SHA256 list the same key/
+  })
+  t.doesNotThrow(() => readConfig({ API_KEY_SHA256: one, IDENTIFY_KEY_SHA256: other }))
+})
+
 t.test('calls are limited unless they come from this machine and need no key', async (t) => {
   const most = (environment: NodeJS.ProcessEnv) => callsPerMinute(readConfig(environment))
   t.equal(most({}), 0)

@@ -93,6 +93,22 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   )
 }
 
+t.test('a file where nobody can be enrolled is told at the start', async (t) => {
+  const folderOf = t.testdir({ file: 'not a folder', folder: { 'users.db': {} } })
+  for (const [USERS_DB, why] of [
+    [join(folderOf, 'file', 'users.db'), 'is not a folder'],
+    [join(folderOf, 'folder', 'users.db'), 'it is not a file']
+  ] as const) {
+    const run = start({ USERS_DB })
+    await ready(run)
+    const warning = run.stdout().split('\n').find((line) => line.includes('users cannot be enrolled'))
+    t.match(warning, `USERS_DB=${USERS_DB}`)
+    t.match(warning, why)
+    run.child.kill()
+    t.equal(await run.exit, 0)
+  }
+})
+
 t.test('what cannot be served ends the process with 1 and one sentence', async (t) => {
   const dir = t.testdir({ empty: {} })
   const spoilt = join(dir, 'spoilt')

@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
+import { addressOf } from './address.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -40,10 +41,13 @@ export function auditCalls(app: FastifyInstance, secret: string | Buffer = rando
     done(null, payload)
   })
   const write = (request: FastifyRequest, outcome: string) => {
-    const { id, ip } = request
+    const { id } = request
     const user = userOf(request)
     const call = operationOf(request)
-    log.info({ id, call, ...(user !== undefined && { user: hash(user) }), outcome, ip }, 'audit')
+    log.info(
+      { id, call, ...(user !== undefined && { user: hash(user) }), outcome, ip: addressOf(request) },
+      'audit'
+    )
   }
   const isAudited = (request: FastifyRequest) => AUDITED.includes(operationOf(request))
   app.addHook('onRequest', (request, reply, done) => {

@@ -30,9 +30,6 @@ export const LIMITS = {
   /** Of all of a request's headers, bytes. A key, a balancer's headers and a browser's come to less than 2 kB. */
   header: 8_192,
 
-  /** Of a UserID in a path, characters once decoded; longer ones that fit are refused by name. */
-  param: 1_000,
-
   /** For a request's headers to arrive whole; they fit one packet or few. */
   headersTime: 15_000,
 

@@ -3,6 +3,7 @@ import { stringify } from 'csv-stringify/sync'
 import type { Input } from '../schemas/manifest.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { heavyWork } from '../turns.ts'
+import { toCell } from '../typings/cells.ts'
 import { type CsvTypings, readCsv } from '../typings/csv.ts'
 import { computeFeatures } from '../typings/features.ts'
 import { fromFeatures, fromTyping } from '../typings/rows.ts'
@@ -41,7 +42,7 @@ async function* answer({ hasUser, rows }: CsvTypings, model: Model): AsyncGenera
     yield stringify(
       batch.map(({ line, user, typing, error }) => [
         line,
-        ...(hasUser ? [user] : []),
+        ...(hasUser ? [toCell(user ?? '')] : []),
         typing && answers.next().value?.UserID,
         error
       ])

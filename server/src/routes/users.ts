@@ -15,6 +15,7 @@ import {
   UsersQuery,
   UsersReply
 } from '../schemas/users.ts'
+import { toCell } from '../typings/cells.ts'
 import { checkDistinct, checkTypings } from '../typings/check.ts'
 import { fromTyping } from '../typings/rows.ts'
 import type { StoredUser } from '../users/store.ts'
@@ -170,7 +171,9 @@ async function* toCsv(
   keys: number
 ): AsyncGenerator<string> {
   const toRows = ({ UserID, typings }: StoredUser) =>
-    stringify(typings.map((typing) => [UserID, ...fromTyping(typing)]))
+    stringify(
+      typings.map((typing) => [typeof UserID === 'string' ? toCell(UserID) : UserID, ...fromTyping(typing)])
+    )
   const columns = Array.from({ length: keys }, (_, key) => [`press-${key}`, `release-${key}`])
   yield stringify([['user', ...columns.flat()]])
   if (first.done) return

@@ -4,6 +4,7 @@ import { recognizerOf, verify } from '../models/recognize.ts'
 import { ERROR_REPLIES } from '../schemas/error.ts'
 import { VerifyReply, VerifyRequest } from '../schemas/recognize.ts'
 import { checkDistinct, checkTypings } from '../typings/check.ts'
+import { normalize } from '../users/user-id.ts'
 import type { Recognition } from './identify.ts'
 
 export const verifyRoutes: FastifyPluginAsyncTypebox<Recognition> = async (
@@ -28,7 +29,8 @@ export const verifyRoutes: FastifyPluginAsyncTypebox<Recognition> = async (
       }
     },
     async (request) => {
-      const { UserID, Typings } = request.body
+      const { Typings } = request.body
+      const UserID = normalize(request.body.UserID, models().manifest.classes)
       checkTypings(Typings, models().manifest.dataset.keys)
       checkDistinct(Typings)
       await users().find(UserID)

@@ -10,6 +10,9 @@ export const closed = { additionalProperties: false } as const
 export const UserIDSchema = Type.Unsafe<number | string>({
   title: 'UserID',
   type: ['integer', 'string'],
+  // Beyond, two integers are read as one.
+  minimum: Number.MIN_SAFE_INTEGER,
+  maximum: Number.MAX_SAFE_INTEGER,
   description: 'Who typed, as the training data names them'
 })
 export type UserID = Static<typeof UserIDSchema>

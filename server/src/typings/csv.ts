@@ -4,6 +4,7 @@ import { errors } from '../errors.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { MAGIC_BYTES, quote, whyNotText } from '../text.ts'
 import { heavyWork } from '../turns.ts'
+import { fromCell } from './cells.ts'
 import { findFault, findImplausible } from './check.ts'
 
 /** Rows given together, at most; also all that is held of a file at a time. */
@@ -226,7 +227,8 @@ function readTyping(row: Row, columns: readonly string[], lines: LineCounter): C
   }
   const { record, info } = row
   const hasUser = columns[0] === 'user'
-  const found = { line: lines.firstLineOf(info.lines, record), user: hasUser ? record[0] : undefined }
+  const user = hasUser ? fromCell(record[0]!) : undefined
+  const found = { line: lines.firstLineOf(info.lines, record), user }
   const refuse = (column: number, why: string) => ({ ...found, error: `column ${columns[column]}: ${why}` })
 
   while (record.length > columns.length && record.at(-1) === '') record.pop()
@@ -236,7 +238,7 @@ function readTyping(row: Row, columns: readonly string[], lines: LineCounter): C
   if (record.length > columns.length) {
     return { ...found, error: `column ${columns.length + 1}: one too many; the header has ${columns.length}` }
   }
-  const fault = hasUser && findUserFault(record[0]!)
+  const fault = user !== undefined && findUserFault(user)
   if (fault) return refuse(0, fault)
 
   const typing: Typing = { Press: [], Release: [] }

@@ -15,7 +15,8 @@ import {
   NO_CLAIMS,
   type Store,
   type StoredUser,
-  StoreError
+  StoreError,
+  toEntry
 } from './store.ts'
 
 /** ms to reach the service, and for each of its answers. */
@@ -84,7 +85,7 @@ export class DynamoStore implements Store {
 
   async get(key: string): Promise<Entry | undefined> {
     const { Item } = await this.#getItem(idOf(key))
-    return Item && toEntry(Item)
+    return Item && fromItem(Item)
   }
 
   put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
@@ -107,7 +108,7 @@ export class DynamoStore implements Store {
       ExpressionAttributeValues: { ':user': { S: 'user' }, ':cursor': { N: cursor } },
       Limit: PAGE
     })
-    return { entries: Items.map(toEntry), cursor: Items.at(-1)?.change?.N ?? cursor }
+    return { entries: Items.map(fromItem), cursor: Items.at(-1)?.change?.N ?? cursor }
   }
 
   async *users(): AsyncGenerator<StoredUser> {
@@ -121,7 +122,10 @@ export class DynamoStore implements Store {
         Limit: PAGE,
         ...(after && { ExclusiveStartKey: after })
       })
-      for (const item of Items) yield toEntry(item).user!
+      for (const item of Items) {
+        const { user } = fromItem(item)
+        if (user) yield user
+      }
       after = LastEvaluatedKey
     } while (after !== undefined)
   }
@@ -315,10 +319,4 @@ async function open(): Promise<DynamoDB> {
   })
 }
 
-function toEntry({ key, revision, user }: Item): Entry {
-  return {
-    key: key!.S!,
-    revision: Number(revision!.N),
-    ...(user && { user: JSON.parse(user.S!) as StoredUser })
-  }
-}
+const fromItem = ({ key, revision, user }: Item): Entry => toEntry(key!.S!, Number(revision!.N), user?.S)

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
-import { mkdir, open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { constants, existsSync } from 'node:fs'
+import { access, mkdir, open, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type Database from 'libsql'
 import {
@@ -12,7 +12,8 @@ import {
   NO_CLAIMS,
   type Store,
   type StoredUser,
-  StoreError
+  StoreError,
+  toEntry
 } from './store.ts'
 
 /** ms in all that a call waits for another process’s write, and between its tries; meanwhile others are answered. */
@@ -77,10 +78,27 @@ export class SqliteStore implements Store {
     this.#path = path
   }
 
+  /** @returns why users cannot be kept in the file; undefined if they can, or if there is no file yet and one can be made */
+  async findFault(): Promise<string | undefined> {
+    try {
+      const isThere = existsSync(this.#path)
+      if (isThere && !(await stat(this.#path)).isFile()) return 'it is not a file'
+      if (isThere) await access(this.#path, constants.R_OK | constants.W_OK)
+      // The log is made beside it.
+      let folder = dirname(resolve(this.#path))
+      while (!existsSync(folder)) folder = dirname(folder)
+      if (!(await stat(folder)).isDirectory()) return `${folder} is not a folder`
+      await access(folder, constants.W_OK)
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
   async get(key: string): Promise<Entry | undefined> {
     const select = 'SELECT * FROM users WHERE key = ?'
     const row = await this.#read((database) => database.prepare(select).get(key) as Row | undefined)
-    return row && toEntry(row)
+    return row && fromRow(row)
   }
 
   async put(key: string, expected: number, user?: StoredUser): Promise<Entry | undefined> {
@@ -123,7 +141,7 @@ export class SqliteStore implements Store {
         .prepare('SELECT * FROM users WHERE change > ? ORDER BY change LIMIT ?')
         .all(Number(cursor), PAGE)
     })) as Row[] | undefined
-    return { entries: (rows ?? []).map(toEntry), cursor: `${rows?.at(-1)?.change ?? cursor}` }
+    return { entries: (rows ?? []).map(fromRow), cursor: `${rows?.at(-1)?.change ?? cursor}` }
   }
 
   async *users(): AsyncGenerator<StoredUser> {
@@ -135,7 +153,10 @@ export class SqliteStore implements Store {
           .prepare('SELECT * FROM users WHERE key > ? AND user IS NOT NULL ORDER BY key LIMIT ?')
           .all(after, PAGE)
       )) ?? []) as Row[]
-      for (const row of rows) yield JSON.parse(row.user!)
+      for (const row of rows) {
+        const { user } = fromRow(row)
+        if (user) yield user
+      }
     } while (rows.length === PAGE)
   }
 
@@ -300,6 +321,4 @@ const toFault = (error: unknown): StoreError =>
 /** s since 1970. */
 const now = () => Math.floor(Date.now() / 1000)
 
-function toEntry({ key, revision, user }: Row): Entry {
-  return { key, revision, ...(user !== null && { user: JSON.parse(user) as StoredUser }) }
-}
+const fromRow = ({ key, revision, user }: Row): Entry => toEntry(key, revision, user ?? undefined)

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { UserID } from '../schemas/common.ts'
-import type { Typing } from '../schemas/typing.ts'
+import Type from 'typebox'
+import { compileCheck } from '../schemas/check.ts'
+import { type UserID, UserIDSchema } from '../schemas/common.ts'
+import { type Typing, TypingSchema } from '../schemas/typing.ts'
 
 /** What is kept of an enrolled user. */
 export interface StoredUser {
@@ -18,8 +20,10 @@ export interface Entry {
   key: string
   /** Counts the changes of this user, from 1. */
   revision: number
-  /** Left out once deleted. */
+  /** Left out once deleted, and where it is damaged. */
   user?: StoredUser
+  /** Whether what is stored cannot be read as a user; another write may replace it. */
+  isDamaged?: true
 }
 
 /** Some entries, in the order in which they changed. */
@@ -108,6 +112,30 @@ export interface Store {
   addCalls(caller: string, minute: number, count: number): Promise<number>
 
   close(): Promise<void>
+}
+
+const findFault = compileCheck(
+  Type.Object({
+    UserID: UserIDSchema,
+    typings: Type.Array(TypingSchema, { minItems: 1 }),
+    createdAt: Type.String(),
+    updatedAt: Type.String()
+  }),
+  'user'
+)
+
+/**
+ * Make an entry of what is stored.
+ *
+ * @param text - a StoredUser as JSON; undefined once deleted
+ */
+export function toEntry(key: string, revision: number, text: string | undefined): Entry {
+  if (text === undefined) return { key, revision }
+  try {
+    const user: unknown = JSON.parse(text)
+    if (findFault(user) === undefined) return { key, revision, user: user as StoredUser }
+  } catch {}
+  return { key, revision, isDamaged: true }
 }
 
 /** The store cannot be read or written now; the message says why, for the log. */

@@ -135,7 +135,7 @@ export class Users {
     const key = keyOf(userID)
     for (let tries = 0; tries < TRIES; tries++) {
       const { entry, isUser } = await this.#read(key)
-      if (!isUser) throw this.#unknown(userID)
+      if (!isUser && !entry?.isDamaged) throw this.#unknown(userID)
       const written = await this.#attempt(() => this.#store.put(key, entry?.revision ?? 0))
       if (written) return this.#apply(written)
     }
@@ -193,7 +193,8 @@ export class Users {
   async #read(key: string): Promise<{ entry: Entry | undefined; isUser: boolean }> {
     const entry = await this.#attempt(() => this.#store.get(key))
     if (entry) await this.#apply(entry)
-    return { entry, isUser: entry ? entry.user !== undefined : this.#trained.has(key) }
+    const isUser = entry && !entry.isDamaged ? entry.user !== undefined : this.#trained.has(key)
+    return { entry, isUser }
   }
 
   #sort(): User[] {
@@ -247,8 +248,13 @@ export class Users {
   }
 
   /** Take over what is stored of a user, unless something newer was. */
-  async #apply({ key, revision, user }: Entry): Promise<void> {
+  async #apply({ key, revision, user, isDamaged }: Entry): Promise<void> {
     if ((this.#known.get(key)?.revision ?? 0) >= revision) return
+    if (isDamaged) {
+      // Who it was is known as before, if they were.
+      this.#log.warn({ key, revision }, 'an enrolled user is skipped: what is stored is damaged')
+      return
+    }
     const { templates, enrollment, byName } = this.#models
     const isUsable = user !== undefined && this.#isOfString(user)
     const template = isUsable ? await enrollment.enroll(user.typings.map(fromTyping)) : undefined

@@ -221,7 +221,11 @@ t.test('invalid users and typings are refused with what is wrong', async (t) => 
     ['x'.repeat(300), /has 300 characters; a UserID has at most 128/],
     ['a%07b', /has a control character/],
     ['%20ada', /begins or ends with a blank/],
-    ['export', /a path of its own/]
+    ['export', /a path of its own/],
+    ['%22bob%22', /begins with a quotation mark/],
+    ['ad%E2%80%8Ba', /has an invisible character/],
+    ['ada%E2%80%AE', /has an invisible character/],
+    ['%EF%BB%BFada', /has an invisible character/]
   ]
   for (const [id, message] of paths) refused(t, await call('PUT', `/users/${id}`, three), 400, message)
   refused(t, await call('PUT', '/users/eve', foreigners(0, 1)), 400, 'body.Typings needs at least 3 typings')
@@ -241,6 +245,43 @@ t.test('invalid users and typings are refused with what is wrong', async (t) => 
   refused(t, await call('GET', '/users/eve'), 404, /there is no user "eve"/)
 })
 
+t.test('names that look alike are one user', async (t) => {
+  const { call } = await open(t)
+  const [composed, decomposed] = ['Jos\u00e9', 'Jose\u0301']
+  t.not(composed, decomposed)
+  t.equal(
+    (await call('PUT', `/users/${encodeURIComponent(decomposed)}`, foreigners(0, 1, 2))).statusCode,
+    201
+  )
+  t.equal(
+    (await call('PUT', `/users/${encodeURIComponent(composed)}`, foreigners(0, 1, 2, 3))).statusCode,
+    200
+  )
+  for (const UserID of [composed, decomposed]) {
+    t.match((await call('POST', '/verify', { UserID, ...foreigners(4) })).json(), {
+      UserID: composed,
+      Match: true
+    })
+  }
+  t.equal((await call('DELETE', `/users/${encodeURIComponent(decomposed)}`)).statusCode, 204)
+  t.equal((await call('GET', `/users/${encodeURIComponent(composed)}`)).statusCode, 404)
+})
+
+t.test('an integer that JSON cannot tell from another is refused', async (t) => {
+  const { app } = await open(t)
+  const payload = JSON.stringify({ UserID: 0, ...foreigners(0) }).replace(
+    '"UserID":0',
+    '"UserID":9007199254740993'
+  )
+  const response = await app.inject({
+    method: 'POST',
+    url: '/verify',
+    headers: { 'content-type': 'application/json' },
+    payload
+  })
+  refused(t, response, 400, 'body.UserID must be <= 9007199254740991')
+})
+
 t.test('typings that are not alike are enrolled with the advice to type on', async (t) => {
   const { call } = await open(t)
   const mixed = {
@@ -257,7 +298,9 @@ t.test('what is exported trains: every enrolled typing, as it was recorded', asy
   await call('PUT', '/users/O%27Neill,%20%22Jo%22', {
     Typings: [0, 1, 2].map((row) => typing(python, 80 + row))
   })
+  await call('PUT', '/users/=1+1', { Typings: [3, 4, 5].map((row) => typing(python, 160 + row)) })
   const response = await call('GET', '/users/export')
+  t.match(response.body, /^'=1\+1,/m, 'a spreadsheet does not run it')
   t.equal(response.headers['content-type'], 'text/csv; charset=utf-8')
   const csv = join(t.testdir({}), 'enrolled.csv')
   await writeFile(csv, response.body)
@@ -267,7 +310,7 @@ sys.path.insert(0, 'notebook')
 from keystroke.data import read_typings, require_trainable
 typings = read_typings(sys.argv[1])
 require_trainable(typings)
-assert sorted(typings.users) == ['O\\'Neill, "Jo"'] * 3 + ['ada'] * 4, typings.users
+assert sorted(typings.users) == ['=1+1'] * 3 + ['O\\'Neill, "Jo"'] * 3 + ['ada'] * 4, typings.users
 row = typings.users.index('ada')
 assert typings.press[row].tolist() == ${JSON.stringify(foreign(0).Press)}, typings.press[row]
 assert typings.release[row].tolist() == ${JSON.stringify(foreign(0).Release)}
@@ -382,6 +425,39 @@ t.test('with a damaged store the service starts, and says 503 of its users', asy
   t.equal((await call('GET', '/users/export')).statusCode, 503)
   t.match((await call('POST', '/identify', { Typings: [typing(python, 0)] })).json(), { UserID: 1 })
   t.equal((await call('POST', '/verify', { UserID: 'ada', ...foreigners(3) })).statusCode, 404)
+})
+
+t.test('a damaged row hides its own user alone, and can be replaced or deleted', async (t) => {
+  const file = join(t.testdir({}), 'users.db')
+  const started = async (lines: string[] = []) => {
+    const app = await readyApp('sample', {
+      store: new SqliteStore(file),
+      logger: { level: 'warn', stream: { write: (line: string) => void lines.push(line) } }
+    })
+    return { app, call: caller(app) }
+  }
+  const first = await started()
+  for (const [i, name] of ['ada', 'ben', 'cleo'].entries()) {
+    const Typings = [0, 1, 2].map((row) => typing(python, 80 * (i + 1) + row))
+    t.equal((await first.call('PUT', `/users/${name}`, { Typings })).statusCode, 201)
+  }
+  await first.app.close()
+  const database = new Database(file)
+  const damage = database.prepare('UPDATE users SET user = ? WHERE user LIKE ?')
+  t.equal(damage.run('{"UserID":"ada","typings":[{"Pre', '%"ada"%').changes, 1)
+  t.equal(damage.run('{"UserID":"ben"}', '%"ben"%').changes, 1)
+  database.close()
+
+  const lines: string[] = []
+  const { app, call } = await started(lines)
+  t.teardown(() => app.close())
+  t.equal((await call('GET', '/users/cleo')).statusCode, 200)
+  t.equal(lines.filter((line) => line.includes('what is stored is damaged')).length, 2)
+  t.equal((await call('GET', '/users/ada')).statusCode, 404)
+  t.equal((await call('GET', '/users/export')).body.match(/^cleo/gm)?.length, 3)
+  t.equal((await call('PUT', '/users/ada', foreigners(0, 1, 2))).statusCode, 201)
+  t.equal((await call('GET', '/users/ada')).statusCode, 200)
+  t.equal((await call('DELETE', '/users/ben')).statusCode, 204)
 })
 
 t.test('where DynamoDB refuses, enrollment is to be tried again and predictions go on', async (t) => {

@@ -38,13 +38,16 @@ for (const { name, text, bytes, rows, line, says } of cases) {
     continue
   }
   t.test(`refused, as in training: ${name}`, async (t) => {
-    let message: string
-    try {
-      const wrong = (await read(Readable.from([file]))).find(({ error }) => error)!
-      message = `line ${wrong.line}: ${wrong.error}`
-    } catch (error) {
-      message = (error as Error).message
+    const refuse = async (chunks: Buffer[]): Promise<string> => {
+      try {
+        const wrong = (await read(Readable.from(chunks))).find(({ error }) => error)!
+        return `line ${wrong.line}: ${wrong.error}`
+      } catch (error) {
+        return (error as Error).message
+      }
     }
+    const message = await refuse([file])
+    t.equal(await refuse([...file].map((byte) => Buffer.of(byte))), message, 'byte by byte')
     t.match(message, says!)
     if (line !== undefined) t.ok(message.startsWith(`line ${line}: `), message)
     t.ok(message.length < 250, 'repeats no more of the file than helps')

@@ -217,6 +217,26 @@ for (const [name, make] of Object.entries(STORES)) {
   })
 }
 
+t.test('SQLite: while another process writes, a call waits beside the event loop', async (t) => {
+  const file = join(t.testdir({}), 'users.db')
+  const store = new SqliteStore(file)
+  t.teardown(() => store.close())
+  await store.put(keyOf('ana'), 0, user('ana'))
+  const other = new Database(file)
+  t.teardown(() => other.close())
+  other.exec('BEGIN IMMEDIATE')
+  let isWritten = false
+  const claim = store.writeClaims(keyOf('ana'), 0, NO_CLAIMS, 4_000_000_000).then((written) => {
+    isWritten = written
+  })
+  await setTimeout(50)
+  t.equal(isWritten, false, 'the timer came first')
+  t.match(await store.get(keyOf('ana')), { revision: 1 }, 'reads do not wait')
+  other.exec('COMMIT')
+  await claim
+  t.equal(isWritten, true)
+})
+
 const DYNAMO_FAULTS: [name: string, answer: (response: ServerResponse) => void, said: RegExp][] = [
   ['throttling', refuse('ThrottlingException', 'Rate exceeded'), /ThrottlingException: Rate exceeded/],
   ['expired credentials', refuse('ExpiredTokenException', 'The token is expired'), /ExpiredTokenException/],

@@ -1,0 +1,16 @@
+import { isIP } from 'node:net'
+import type { FastifyRequest } from 'fastify'
+
+/** An IPv4 address with a port, as some proxies write it. */
+const WITH_PORT = /^([0-9.]+):[0-9]+$/
+/** An IPv6 address in brackets, with or without a port. */
+const IN_BRACKETS = /^\[(.+)\](?::[0-9]+)?$/
+
+/**
+ * The address that a request comes from, by the `X-Forwarded-For` of trusted proxies. A port does not belong to it: with
+ * one each connection would be another caller. What is no address counts as the peer's.
+ */
+export function addressOf({ ip, socket }: Pick<FastifyRequest, 'ip' | 'socket'>): string {
+  const bare = ip.replace(WITH_PORT, '$1').replace(IN_BRACKETS, '$1')
+  return isIP(bare) === 0 ? (socket.remoteAddress ?? '') : bare
+}
