@@ -124,7 +124,7 @@ def screen(
 ) -> tuple[int, bool]:
     """Return how many guesses that all classifiers take for a user are answered; if one matched."""
     answered = 0
-    for _ in range(10 * MOST_CALLS):
+    for _ in range(2 * MOST_CALLS):
         typing = people.typing(people.draw(random))
         features = caller.call('POST', '/features', typing)[1]
         if any(
@@ -231,7 +231,7 @@ def main(folder: Path, url: str, keys: list[str], day: str, searches: int) -> No
     margins = of_all('guesses', partial(guess, admin, people))
     searched = of_all('search by /identify', partial(search, admin, people))
     needed = np.array(json.loads(day))
-    trained = sorted(set(read_typings(folder / 'trained.csv').users.tolist()))
+    trained = sorted(set(read_typings(folder / 'trained.csv').users))
     matched = [np.flatnonzero(each > 0) for each in margins]
     results = {
         'users': len(own),

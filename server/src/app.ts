@@ -6,6 +6,7 @@ import Fastify, {
   type FastifyServerOptions
 } from 'fastify'
 import { errors, MEDIA_TYPE_CODE, named, type Passing, toErrorReply } from './errors.ts'
+import { noteAddresses } from './http/address.ts'
 import { Admission } from './http/admission.ts'
 import { auditCalls } from './http/audit.ts'
 import { type KeyHashes, Keys, SCOPES } from './http/authentication.ts'
@@ -148,6 +149,7 @@ export async function buildApp({
       return parseJson(body)
     }
   )
+  noteAddresses(app)
   logRequests(app)
   await registerHeaders(app, corsOrigins)
   refuseUnroutable(app)

@@ -101,7 +101,10 @@ t.test('a file where nobody can be enrolled is told at the start', async (t) => 
   ] as const) {
     const run = start({ USERS_DB })
     await ready(run)
-    const warning = run.stdout().split('\n').find((line) => line.includes('users cannot be enrolled'))
+    const warning = run
+      .stdout()
+      .split('\n')
+      .find((line) => line.includes('users cannot be enrolled'))
     t.match(warning, `USERS_DB=${USERS_DB}`)
     t.match(warning, why)
     run.child.kill()

@@ -13,7 +13,18 @@ interface Recorded extends Typing {
   user: string
 }
 
-/** A data set under way; kept in this browser until it is forgotten. */
+/** What is kept in the browser. */
+interface Kept {
+  string: string
+  repetitions: number
+  typings: Recorded[]
+  isDownloaded: boolean
+}
+
+/**
+ * A data set under way; kept in this browser until it is forgotten. Other tabs may record the same data set: what they
+ * have kept is read before each change.
+ */
 export class Recording {
   string: string
   repetitions = 8
@@ -26,12 +37,8 @@ export class Recording {
   /** @param string - to type unless another is kept from before */
   constructor(string: string) {
     this.string = string
-    try {
-      const kept = JSON.parse(localStorage.getItem(KEY) ?? 'null')
-      if (kept?.typings?.length > 0) Object.assign(this, kept)
-    } catch {
-      // Storage is off, or holds what another version left; what is recorded now is in memory.
-    }
+    const kept = readKept()
+    if (kept && kept.typings.length > 0) this.#take(kept)
   }
 
   /** Typings of each person, in the order in which people began. */
@@ -41,23 +48,53 @@ export class Recording {
     return people
   }
 
-  add(user: string, typing: Typing): void {
+  /** Take over what another tab has kept. */
+  refresh(): void {
+    // Where nothing can be kept, what is in memory is all there is.
+    if (!this.isKept) return
+    const kept = readKept()
+    if (kept) this.#take(kept)
+    else this.typings.length = 0
+  }
+
+  /** @returns whether the typing was added; not where another tab has begun to record another string */
+  add(user: string, typing: Typing): boolean {
+    const { string } = this
+    if (this.typings.length > 0 || readKept()) this.refresh()
+    if (this.string !== string) return false
     this.typings.push({ user, ...typing })
     this.isDownloaded = false
-    this.keep()
+    this.#keep()
+    return true
   }
 
   removeLast(): void {
+    this.refresh()
     this.typings.pop()
     this.isDownloaded = this.typings.length === 0
-    this.keep()
+    this.#keep()
   }
 
   remove(person: string): void {
+    this.refresh()
     const others = this.typings.filter(({ user }) => user !== person)
     this.typings.splice(0, Number.POSITIVE_INFINITY, ...others)
     this.isDownloaded = others.length === 0
-    this.keep()
+    this.#keep()
+  }
+
+  /** Use other settings; the string stays where there are typings of it. */
+  use(settings: { string?: string; repetitions?: number }): void {
+    if (readKept()) this.refresh()
+    if (settings.repetitions !== undefined) this.repetitions = settings.repetitions
+    if (settings.string !== undefined && this.typings.length === 0) this.string = settings.string
+    this.#keep()
+  }
+
+  downloaded(): void {
+    this.refresh()
+    this.isDownloaded = true
+    this.#keep()
   }
 
   forget(): void {
@@ -70,10 +107,17 @@ export class Recording {
     }
   }
 
-  keep(): void {
+  #take({ string, repetitions, typings, isDownloaded }: Kept): void {
+    this.string = string
+    this.repetitions = repetitions
+    this.typings.splice(0, Number.POSITIVE_INFINITY, ...typings)
+    this.isDownloaded = isDownloaded
+  }
+
+  #keep(): void {
     const { string, repetitions, typings, isDownloaded } = this
     try {
-      localStorage.setItem(KEY, JSON.stringify({ string, repetitions, typings, isDownloaded }))
+      localStorage.setItem(KEY, JSON.stringify({ string, repetitions, typings, isDownloaded } satisfies Kept))
       this.isKept = true
     } catch {
       this.isKept = false
@@ -97,11 +141,49 @@ export class Recording {
     const keys = [...this.string].length
     const times = Array.from({ length: keys }, (_, key) => [`press-${key}`, `release-${key}`])
     const rows = this.typings.map(({ user, Press, Release }) => [
-      user,
+      // As in the service's export: a spreadsheet would run what begins so.
+      user.replace(/^[=+\-@]/, "'$&"),
       ...Press.flatMap((press, key) => [press, Release[key]!])
     ])
     return stringify([['user', ...times.flat()], ...rows])
   }
+}
+
+/** Whether a storage event, of another tab, is about a recording. */
+export const isOfRecording = ({ key }: StorageEvent): boolean => key === KEY || key === null
+
+/**
+ * Read what is kept, of it what has the form: another version may have left it, or another program.
+ *
+ * @returns undefined if there is nothing to take
+ */
+function readKept(): Kept | undefined {
+  let kept: Partial<Record<keyof Kept, unknown>> | null
+  try {
+    kept = JSON.parse(localStorage.getItem(KEY) ?? 'null')
+  } catch {
+    // Storage is off, or holds no JSON.
+    return undefined
+  }
+  const { string, repetitions, typings, isDownloaded } = kept ?? {}
+  if (typeof string !== 'string' || findStringFault(string) !== undefined) return undefined
+  const keys = [...string].length
+  return {
+    string,
+    repetitions: isRepetitions(repetitions) ? repetitions : 8,
+    typings: Array.isArray(typings) ? typings.filter((typing) => isRecorded(typing, keys)) : [],
+    isDownloaded: isDownloaded === true
+  }
+}
+
+const isRepetitions = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= FEWEST_TYPINGS
+
+function isRecorded(value: unknown, keys: number): value is Recorded {
+  const { user, Press, Release } = (value ?? {}) as Partial<Record<keyof Recorded, unknown>>
+  const areTimes = (times: unknown) =>
+    Array.isArray(times) && times.length === keys && times.every((time) => Number.isSafeInteger(time))
+  return typeof user === 'string' && findNameFault(user) === undefined && areTimes(Press) && areTimes(Release)
 }
 
 /** Say why a UserID could not be trained; undefined if it could. */

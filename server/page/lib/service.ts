@@ -24,6 +24,9 @@ type UserPage = Static<typeof UsersReply>
 
 const KEY = 'keystroke.key'
 
+/** ms for an answer, its body included. A piece of a file takes a second at most. */
+const TIMEOUT = 30_000
+
 /** What the service refuses, or that it cannot be reached; the message is a sentence for people. */
 export class ServiceError extends Error {
   override name = 'ServiceError'
@@ -138,9 +141,14 @@ export class Service {
     for (;;) {
       const key = this.#key
       const headers = { ...init.headers, ...(key !== undefined && { 'x-api-key': key }) }
-      const response = await fetch(path, { ...init, headers }).catch((error: unknown) => {
+      const signal = withTimeout(init.signal)
+      const response = await fetch(path, { ...init, headers, signal }).catch((error: unknown) => {
         if (init.signal?.aborted) throw error
-        throw new ServiceError('The service cannot be reached.')
+        throw new ServiceError(
+          signal.aborted
+            ? `The service did not answer within ${TIMEOUT / 1000} s.`
+            : 'The service cannot be reached.'
+        )
       })
       if (response.ok) return response
       const refusal = await explain(response)
@@ -160,6 +168,16 @@ export class Service {
       keepKey(given)
     }
   }
+}
+
+/** A signal that comes with another one, or once an answer takes too long. */
+function withTimeout(signal: AbortSignal | null | undefined): AbortSignal {
+  const timeout = AbortSignal.timeout(TIMEOUT)
+  if (!signal) return timeout
+  const either = new AbortController()
+  for (const each of [signal, timeout]) each.addEventListener('abort', () => either.abort(each.reason))
+  if (signal.aborted) either.abort(signal.reason)
+  return either.signal
 }
 
 const pathOf = (userID: UserID): string => `users/${encodeURIComponent(userID)}`

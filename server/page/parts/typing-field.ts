@@ -22,6 +22,11 @@ export class TypingField {
     this.#status.id = `${place.id}-status`
   }
 
+  /** Whether a string is recorded. */
+  get isOpen(): boolean {
+    return this.#recorder !== undefined
+  }
+
   /** Say something about the next typing, or the last. */
   say(text: string, kind: 'plain' | 'good' | 'bad' = 'plain'): void {
     this.#status.textContent = text

@@ -1,6 +1,6 @@
 import { byId, find, html } from '../lib/dom.ts'
 import { download } from '../lib/download.ts'
-import { FEWEST_TYPINGS, findNameFault, findStringFault, Recording } from '../lib/recording.ts'
+import { FEWEST_TYPINGS, findNameFault, findStringFault, isOfRecording, Recording } from '../lib/recording.ts'
 import { TypingField } from '../parts/typing-field.ts'
 import type { Typing } from '../recorder.ts'
 
@@ -32,7 +32,21 @@ export class RecordView {
     window.addEventListener('beforeunload', (event) => {
       if (!this.#recording.isDownloaded) event.preventDefault()
     })
+    window.addEventListener('storage', (event) => {
+      if (isOfRecording(event)) this.#refresh('')
+    })
     this.#openField()
+    this.#show()
+  }
+
+  /** Show what another tab has recorded or removed. */
+  #refresh(said: string): void {
+    const before = this.#recording.string
+    this.#recording.refresh()
+    this.#string.value = this.#recording.string
+    this.#repetitions.value = `${this.#recording.repetitions}`
+    if (this.#recording.string !== before || said !== '') this.#openField()
+    if (said !== '') this.#field.say(said, 'bad')
     this.#show()
   }
 
@@ -57,8 +71,7 @@ export class RecordView {
     })
     byId('download-csv', HTMLButtonElement).addEventListener('click', () => {
       download('typings.csv', 'text/csv', [this.#recording.toCsv()])
-      this.#recording.isDownloaded = true
-      this.#recording.keep()
+      this.#recording.downloaded()
     })
     byId('download-txt', HTMLButtonElement).addEventListener('click', () =>
       download('typings.txt', 'text/plain', [`${this.#recording.string}\n`])
@@ -80,7 +93,10 @@ export class RecordView {
       this.#person.focus()
       return
     }
-    this.#recording.add(name, typing)
+    if (!this.#recording.add(name, typing)) {
+      this.#refresh('Not recorded: another tab records this string.')
+      return
+    }
     const count = this.#recording.people.get(name)!
     const wanted = this.#recording.repetitions
     this.#show()
@@ -117,12 +133,13 @@ export class RecordView {
     this.#string.setAttribute('aria-invalid', `${stringFault !== undefined}`)
     this.#repetitions.setAttribute('aria-invalid', `${countFault !== undefined}`)
     find(this.#settings, '[data-fault]', HTMLElement).textContent = stringFault ?? countFault ?? ''
-    if (countFault === undefined) this.#recording.repetitions = count
-    const isNew = string !== this.#recording.string
-    this.#recording.string = string
+    const before = this.#recording.string
+    this.#recording.use({
+      ...(countFault === undefined && { repetitions: count }),
+      ...(stringFault === undefined && { string })
+    })
     if (stringFault !== undefined) this.#field.close()
-    else if (isNew) this.#openField()
-    this.#recording.keep()
+    else if (this.#recording.string !== before || !this.#field.isOpen) this.#openField()
     this.#show()
   }
 

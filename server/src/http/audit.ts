@@ -1,7 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
-import { addressOf } from './address.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -41,13 +40,10 @@ export function auditCalls(app: FastifyInstance, secret: string | Buffer = rando
     done(null, payload)
   })
   const write = (request: FastifyRequest, outcome: string) => {
-    const { id } = request
+    const { id, address: ip } = request
     const user = userOf(request)
     const call = operationOf(request)
-    log.info(
-      { id, call, ...(user !== undefined && { user: hash(user) }), outcome, ip: addressOf(request) },
-      'audit'
-    )
+    log.info({ id, call, ...(user !== undefined && { user: hash(user) }), outcome, ip }, 'audit')
   }
   const isAudited = (request: FastifyRequest) => AUDITED.includes(operationOf(request))
   app.addHook('onRequest', (request, reply, done) => {

@@ -3,7 +3,6 @@ import { BlockList, isIPv6 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.ts'
-import { addressOf } from './address.ts'
 
 /** How a call brings its key, in OpenAPI's terms; either will do. */
 export const SECURITY_SCHEMES = {
@@ -70,7 +69,7 @@ export class Keys {
   nameOf(request: FastifyRequest): string {
     const key = readKey(request)
     const isAccepted = this.#scopeOf(key) !== undefined
-    return isAccepted ? `key ${digestOf(key!).toString('hex')}` : normalizeIP(addressOf(request))
+    return isAccepted ? `key ${digestOf(key!).toString('hex')}` : normalizeIP(request.address)
   }
 
   /** Answer the routes registered on `app`, and on none but it, only to those who have a key of any scope. */

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Limits } from './limits.ts'
 
@@ -16,6 +16,27 @@ export function limitConnections(server: Server, { connections, lookTime }: Limi
     closed = now
     server.closeIdleConnections()
   })
+}
+
+/** Bytes, and ms, of the rest of a request that is read after its answer. */
+const REST_BYTES = 16_777_216
+const REST_TIME = 5_000
+
+/**
+ * Read the rest of a request that is answered before its end, and throw it away: browsers take no answer while they
+ * cannot send. What is larger or slower than the bounds closes the connection.
+ */
+export function discardRest(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return
+  const { socket } = request
+  const most = socket.bytesRead + REST_BYTES
+  const timer = setTimeout(() => socket.destroy(), REST_TIME)
+  request.unpipe()
+  request.on('data', () => {
+    if (socket.bytesRead > most) socket.destroy()
+  })
+  request.once('close', () => clearTimeout(timer))
+  request.resume()
 }
 
 /** Of several requests sent at once over a connection, each may be refused. */

@@ -8,7 +8,6 @@ import {
   LogController
 } from 'fastify'
 import { shorten } from '../text.ts'
-import { addressOf } from './address.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -54,8 +53,7 @@ export function logRequests(app: FastifyInstance): void {
 }
 
 function logRequest(log: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply): void {
-  const { id, method, routeOptions, url } = request
-  const ip = addressOf(request)
+  const { id, method, address: ip, routeOptions, url } = request
   // A path that no route takes is the caller's mistake, and worth seeing.
   const route = routeOptions.url ?? shorten(url.split('?', 1)[0]!)
   const level = route.startsWith('/health/') ? 'debug' : 'info'

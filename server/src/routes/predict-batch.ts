@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import Type, { type Static } from 'typebox'
 import { errors } from '../errors.ts'
 import type { Keys } from '../http/authentication.ts'
+import { discardRest } from '../http/connections.ts'
 import { unsupportedType } from '../http/media-type.ts'
 import type { Models } from '../models/load.ts'
 import { type Prediction, predictAll } from '../models/predict.ts'
@@ -72,6 +73,7 @@ export const predictBatchRoutes: FastifyPluginAsyncTypebox<{ models: () => Model
     async (request, reply) => {
       const { body, query } = request
       if (body instanceof Readable) {
+        reply.raw.once('finish', () => discardRest(request.raw))
         if (query.Model === undefined) {
           throw new errors.BATCH_MODEL(`is missing; a CSV needs one of ${CSV_MODEL_NAMES.join(', ')}`)
         }

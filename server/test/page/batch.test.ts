@@ -104,6 +104,20 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
     }
   })
 
+  await t.test('that is large and not one is refused as soon', async (t) => {
+    const { page, choose, done } = await open()
+    const row = `${'s002,1,1,'.repeat(12)}0.1\n`
+    for (const bytes of [400_000, 1_000_000, 4_600_000]) {
+      await choose(`subject,sessionIndex,rep\n${row.repeat(bytes / row.length)}`)
+      await done()
+      t.match(
+        await page.textContent('#batch-fault'),
+        'column 2 should be press-0, is "sessionIndex"',
+        `${bytes} bytes`
+      )
+    }
+  })
+
   await t.test('can be dropped', async (t) => {
     const { page, done } = await open()
     const transfer = await page.evaluateHandle(`{

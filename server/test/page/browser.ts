@@ -1,5 +1,5 @@
 /** A browser with real key events; it is served what `npm run build` last put in server/dist/page. */
-import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core'
+import type { Browser, BrowserContext, BrowserContextOptions, CDPSession, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { startBrowser } from '../../../scripts/lib/browser.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
@@ -28,9 +28,10 @@ export interface Typist {
 export async function openPage(
   browser: Browser,
   url: string,
-  options: BrowserContextOptions = {}
+  options: BrowserContextOptions = {},
+  shared?: BrowserContext
 ): Promise<Typist> {
-  const context = await browser.newContext(options)
+  const context = shared ?? (await browser.newContext(options))
   const page = await context.newPage()
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(error.message))

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BrowserContext } from 'playwright-core'
 import t from 'tap'
 import { withoutBrowser } from '../../../scripts/lib/browser.ts'
 import { train } from '../../../scripts/train.ts'
@@ -28,8 +29,8 @@ t.test('a data set', { skip: withoutBrowser }, async (t) => {
     Press: said.press[row]!.slice(0, keys),
     Release: said.release[row]!.slice(0, keys)
   })
-  const open = async () => {
-    const typist = await openPage(browser, `${url}/#record`)
+  const open = async (context?: BrowserContext) => {
+    const typist = await openPage(browser, `${url}/#record`, {}, context)
     const { page } = typist
     await page.waitForSelector('#record-field-input')
     const download = async (id: string) => {
@@ -182,6 +183,51 @@ t.test('a data set', { skip: withoutBrowser }, async (t) => {
     t.equal(await page.evaluate('JSON.stringify(localStorage)'), '{}')
     await page.reload()
     t.equal(await page.locator('#people li').count(), 0)
+  })
+
+  await t.test('is one in two tabs: each adds to what the other has recorded', async (t) => {
+    const one = await open()
+    const other = await open(one.page.context())
+    for (let row = 0; row < 3; row++) await one.record('ana', row, 'quiet morning')
+    for (let row = 8; row < 10; row++) await other.record('ben', row, 'quiet morning')
+    await one.record('ana', 3, 'quiet morning')
+    for (const { page } of [one, other]) {
+      await page.getByText('4 of 8').waitFor()
+      t.same(await page.locator('#people .user').allTextContents(), ['ana', 'ben'], 'at once')
+      await page.reload()
+      t.same(await page.locator('#people .value').allTextContents(), ['4 of 8', '2 of 8'], 'after a reload')
+    }
+    other.page.on('dialog', (dialog) => dialog.accept())
+    await other.page.click('#forget')
+    await one.page.locator('#nobody').waitFor()
+    t.equal(await one.page.locator('#people li').count(), 0, 'what one forgets is forgotten')
+    await other.page.fill('#settings [name=string]', 'ab')
+    await other.record('ana', 0, 'ab')
+    await one.page.getByText('1 of 8').waitFor()
+    t.equal(await one.page.inputValue('#settings [name=string]'), 'ab', 'one string a data set')
+  })
+
+  await t.test('of another version or program is taken as far as it has the form', async (t) => {
+    const good = { user: 'ana', Press: [0, 100], Release: [50, 150] }
+    const kept: [kept: object, people: string[]][] = [
+      [{ string: 'ab', typings: [null, good, { ...good, Press: [0] }, { ...good, user: 5 }, 7] }, ['ana']],
+      [{ string: 5, typings: [good] }, []],
+      [{ string: 'ab', typings: 'abc' }, []],
+      [{ typings: [null] }, []],
+      [{ text: 'ab', rows: [[0, 1]], typings: [{ name: 'ana' }] }, []]
+    ]
+    const { page, record, faults } = await open()
+    for (const [stored, people] of kept) {
+      await page.evaluate(
+        `localStorage.setItem('keystroke.recording', ${JSON.stringify(JSON.stringify(stored))})`
+      )
+      await page.reload()
+      await page.waitForSelector('#record-field-input')
+      t.same(await page.locator('#people .user').allTextContents(), people)
+    }
+    await record('ben', 0, 'quiet morning')
+    t.same(await page.locator('#people .user').allTextContents(), ['ben'], 'and goes on')
+    t.same(faults, [])
   })
 
   await t.test('that was not downloaded asks before leaving; once it was, it does not', async (t) => {

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
-import { type IncomingMessage, request } from 'node:http'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -111,4 +113,54 @@ t.test('an upload that is broken off leaves the service up', async (t) => {
     body: `${header}\n${rows[0]}`
   })
   t.equal(response.status, 200)
+})
+
+t.test('an upload that is answered before its end is read on, and its connection used again', async (t) => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const ask = async (first: string, rest: number): Promise<[status: number, body: string]> => {
+    const upload = request(`${address}/predict/batch?Model=RF`, {
+      agent,
+      method: 'POST',
+      headers: { 'content-type': 'text/csv', 'content-length': first.length + rest }
+    })
+    upload.write(first)
+    upload.end(Buffer.alloc(rest, 'a'))
+    const [response] = (await once(upload, 'response')) as [IncomingMessage]
+    return [response.statusCode!, await text(response)]
+  }
+  for (let i = 0; i < 3; i++) {
+    const [status, body] = await ask('subject,sessionIndex\n', 4_600_000)
+    t.equal(status, 400)
+    t.match(JSON.parse(body), { code: 'KS_ERR_CSV_INVALID' })
+  }
+  const [status, body] = await ask(`${header}\n${rows[0]}\n"`, 4_600_000)
+  t.equal(status, 200)
+  t.match(body, 'a row is longer than 65536 bytes; is a quote missing?')
+})
+
+t.test('the rest of an upload that is too large or too slow closes the connection', async (t) => {
+  const { port } = new URL(address)
+  const socket = connect(Number(port), '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  const closed = new Promise<void>((resolve) => {
+    socket.on('error', () => {}).once('close', () => resolve())
+  })
+  const answer = new Promise<string>((resolve) => {
+    socket.once('data', (chunk) => resolve(chunk.toString()))
+  })
+  socket.write('POST /predict/batch?Model=RF HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n')
+  socket.write('Content-Length: 1000000000\r\n\r\nsubject,sessionIndex\na,b\n')
+  t.match(await answer, /^HTTP\/1\.1 400 /)
+  const piece = Buffer.alloc(65_536, 'a')
+  let sent = 0
+  while (!socket.destroyed && sent < 1_000_000_000) {
+    sent += piece.length
+    const drained = new Promise((resolve) => {
+      socket.once('drain', resolve)
+    })
+    if (!socket.write(piece)) await Promise.race([drained, closed])
+  }
+  await closed
+  t.ok(sent < 100_000_000, `${sent} bytes were sent`)
 })
