@@ -34,7 +34,8 @@ try {
 async function installNodePackages() {
   const stamp = join(ROOT, 'node_modules', '.keystroke-installed')
   const wanted = hash('package.json', 'package-lock.json')
-  if (isStamped(stamp, wanted)) return
+  // An installation without development packages may have left a stamp as well.
+  if (isStamped(stamp, wanted) && existsSync(join(ROOT, 'node_modules', 'tsx'))) return
   // Without development packages, which NODE_ENV=production leaves out, nothing here can start.
   await run('Node packages', 'npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
   writeFileSync(stamp, wanted)

@@ -1,7 +1,7 @@
 """The service as a program sees it, and what the program knows of how people type."""
 
 import json
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,14 @@ class Service:
         """Return status and reply."""
         payload = None if body is None else json.dumps(body)
         media_type = {'content-type': 'application/json'} if payload else {}
-        self.connection.request(method, path, payload, self.key | media_type)
-        response = self.connection.getresponse()
+        try:
+            self.connection.request(method, path, payload, self.key | media_type)
+            response = self.connection.getresponse()
+        except (RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            # The service closes connections on which nothing was asked for a while.
+            self.connection.close()
+            self.connection.request(method, path, payload, self.key | media_type)
+            response = self.connection.getresponse()
         text = response.read()
         return response.status, json.loads(text) if text else None
 

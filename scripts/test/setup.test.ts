@@ -14,14 +14,19 @@ const UNBUILT = {
 }
 
 /** Set up a folder in which all is there but the Python packages, for which uv says something and fails. */
-function setUp(folder: string, uv: string, npm = '10.8.2') {
+function setUp(folder: string, uv: string, npm = '10.8.2', hasTools = true) {
   for (const name of ['scripts', 'notebook', 'node_modules', 'bin']) mkdirSync(join(folder, name))
+  if (hasTools) mkdirSync(join(folder, 'node_modules', 'tsx'))
   copyFileSync(join(ROOT, 'scripts', 'setup.mjs'), join(folder, 'scripts', 'setup.mjs'))
   writeFileSync(join(folder, 'notebook', 'requirements.txt'), 'onnxruntime==1.32.0\n')
   for (const file of ['package.json', 'package-lock.json']) writeFileSync(join(folder, file), '{}')
   const stamp = createHash('sha256').update('{}{}').digest('hex')
   writeFileSync(join(folder, 'node_modules', '.keystroke-installed'), stamp)
   const bin = join(folder, 'bin')
+  writeScript(
+    join(bin, 'npm'),
+    `echo "npm $*" >&2; mkdir -p '${join(folder, 'node_modules', 'tsx')}'; exit 1`
+  )
   writeScript(join(bin, 'uv'), `cat >&2 <<'END'\n${uv}\nEND\nexit 1`)
   // Makes an environment of itself, and installs the uv above.
   writeScript(
@@ -34,7 +39,11 @@ esac`
   )
   return spawnSync(process.execPath, [join(folder, 'scripts', 'setup.mjs')], {
     encoding: 'utf8',
-    env: { PATH: `${bin}:/usr/bin:/bin`, npm_config_user_agent: `npm/${npm} node/v20.19.0` }
+    env: {
+      NODE_ENV: 'production',
+      PATH: `${bin}:/usr/bin:/bin`,
+      npm_config_user_agent: `npm/${npm} node/v20.19.0`
+    }
   })
 }
 
@@ -71,3 +80,13 @@ t.test('an npm that is too old is one sentence, which says how to get another', 
   t.equal(status, 1)
   t.equal(stderr, '\nnpm 10.0 or newer is needed, and this is 9.8.1: npm i -g npm@11.\n')
 })
+
+t.test(
+  'development packages are installed in production too, and where they were left out',
+  { skip },
+  async (t) => {
+    const { status, stderr } = setUp(t.testdir(), '', '10.8.2', false)
+    t.equal(status, 1)
+    t.match(stderr, /^npm ci --include=dev /m)
+  }
+)

@@ -27,15 +27,16 @@ const REST_TIME = 5_000
  * cannot send. What is larger or slower than the bounds closes the connection.
  */
 export function discardRest(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return
-  const { socket } = request
-  const most = socket.bytesRead + REST_BYTES
-  const timer = setTimeout(() => socket.destroy(), REST_TIME)
+  if (request.readableEnded || request.destroyed) return
+  let bytes = 0
+  const close = () => request.destroy()
+  const timer = setTimeout(close, REST_TIME).unref()
   request.unpipe()
-  request.on('data', () => {
-    if (socket.bytesRead > most) socket.destroy()
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > REST_BYTES) close()
   })
-  request.once('close', () => clearTimeout(timer))
+  for (const event of ['end', 'close']) request.once(event, () => clearTimeout(timer))
   request.resume()
 }
 

@@ -89,7 +89,7 @@ for (const path of ['/docs', '/docs/', '/docs?from=mail']) {
       page.on('requestfailed', (failed) => faults.push(failed.url()))
       await page.goto(`http://keystroke.test:${port}${path}`)
       await page.locator(call('/verify')).waitFor({ timeout: 20_000 })
-      t.equal(await page.locator('.opblock').count(), 14)
+      t.equal(await page.locator('.opblock').count(), 15)
       t.same(faults, [])
     }
   )

@@ -192,7 +192,7 @@ t.test('a data set', { skip: withoutBrowser }, async (t) => {
     for (let row = 8; row < 10; row++) await other.record('ben', row, 'quiet morning')
     await one.record('ana', 3, 'quiet morning')
     for (const { page } of [one, other]) {
-      await page.getByText('4 of 8').waitFor()
+      await page.getByText('4 of 8', { exact: true }).waitFor()
       t.same(await page.locator('#people .user').allTextContents(), ['ana', 'ben'], 'at once')
       await page.reload()
       t.same(await page.locator('#people .value').allTextContents(), ['4 of 8', '2 of 8'], 'after a reload')
@@ -203,7 +203,7 @@ t.test('a data set', { skip: withoutBrowser }, async (t) => {
     t.equal(await one.page.locator('#people li').count(), 0, 'what one forgets is forgotten')
     await other.page.fill('#settings [name=string]', 'ab')
     await other.record('ana', 0, 'ab')
-    await one.page.getByText('1 of 8').waitFor()
+    await one.page.getByText('1 of 8', { exact: true }).waitFor()
     t.equal(await one.page.inputValue('#settings [name=string]'), 'ab', 'one string a data set')
   })
 
