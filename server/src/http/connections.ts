@@ -5,17 +5,74 @@ import type { Limits } from './limits.ts'
 /** ms that a client has to read its answer, before a connection is closed whose request is not read to its end. */
 const LINGER = 500
 
-/** Close connections beyond so many, and those on which nothing is asked, to have room for others. */
-export function limitConnections(server: Server, { connections, lookTime }: Limits): void {
+/** The share of all connections that is kept free for new ones, by closing others; and how many at most. */
+const ROOM_SHARE = 0.05
+const MOST_ROOM = 16
+
+/** The share of all connections that one address may have without having asked anything, and the least of them. */
+const SILENT_SHARE = 0.25
+const LEAST_SILENT = 4
+
+/**
+ * Close connections beyond `connections`, and others to have room for new ones: first those that have not sent a whole
+ * request yet, the oldest first, then those on which nothing is asked. Node.js counts a connection that has sent nothing
+ * as busy.
+ */
+export function limitConnections(
+  server: Server,
+  { connections, lookTime }: Pick<Limits, 'connections' | 'lookTime'>
+): void {
   server.maxConnections = connections
+  const room = Math.min(MOST_ROOM, Math.floor(connections * ROOM_SHARE))
+  const mostSilent = Math.max(LEAST_SILENT, Math.floor(connections * SILENT_SHARE))
+  /** Connections without a whole request so far, in the order they came, with their addresses; and by address. */
+  const silent = new Map<Socket, string>()
+  const silentOf = new Map<string, Set<Socket>>()
+  let open = 0
   let closed = 0
-  server.on('drop', () => {
+
+  const forget = (socket: Socket) => {
+    const address = silent.get(socket)
+    if (address === undefined) return
+    silent.delete(socket)
+    const own = silentOf.get(address)!
+    own.delete(socket)
+    if (own.size === 0) silentOf.delete(address)
+  }
+  const closeOldest = (sockets: Iterable<Socket>) => {
+    for (const socket of sockets) {
+      forget(socket)
+      socket.destroy()
+      return
+    }
+  }
+  const closeIdle = () => {
     const now = performance.now()
     // Not for each: those who come back at once would be all that is seen to.
     if (now - closed < lookTime) return
     closed = now
     server.closeIdleConnections()
+  }
+
+  server.on('drop', () => (silent.size > 0 ? closeOldest(silent.keys()) : closeIdle()))
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? ''
+    const own = silentOf.get(address) ?? new Set()
+    silentOf.set(address, own.add(socket))
+    silent.set(socket, address)
+    open++
+    socket.once('close', () => {
+      open--
+      forget(socket)
+    })
+    if (own.size > mostSilent) closeOldest(own)
+    else if (open > connections - room) {
+      // Not the one that just came.
+      if (silent.size > 1) closeOldest(silent.keys())
+      else closeIdle()
+    }
   })
+  server.on('request', ({ socket }) => forget(socket))
 }
 
 /** Bytes, and ms, of the rest of a request that is read after its answer. */

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
+import { limitConnections } from './connections.ts'
 import { beatsOf, stateOf } from './health.ts'
 import type { HealthWorkerData, HealthWorkerMessage } from './health-listener.ts'
 
@@ -44,6 +45,6 @@ const server = createServer(LIMITS, ({ method, url = '' }, response) => {
   const [isGood, status] = answer
   response.writeHead(isGood ? 200 : 503).end(JSON.stringify({ status }))
 })
-server.maxConnections = CONNECTIONS
+limitConnections(server, { connections: CONNECTIONS, lookTime: LIMITS.connectionsCheckingInterval })
 server.on('error', ({ message, code }: NodeJS.ErrnoException) => say({ message, code }))
 server.listen({ host, port }, () => say({ port: (server.address() as AddressInfo).port }))

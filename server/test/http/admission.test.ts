@@ -189,3 +189,32 @@ test('connections are limited, and idle ones make room', async (t) => {
     )
   )
 })
+
+test('connections that have sent no whole request make room first, and one address has few of them', async (t) => {
+  const url = await listen(t, { connections: 40 })
+  const port = Number(new URL(url).port)
+  const closed = new Set<number>()
+  const attack = async (number: number, bytes: string) => {
+    // Ten of each address, which is what one may have.
+    const socket = connect({
+      port,
+      host: '127.0.0.1',
+      localAddress: `127.0.0.${2 + Math.floor(number / 10)}`
+    })
+    socket.on('error', () => {}).once('close', () => closed.add(number))
+    t.teardown(() => socket.destroy())
+    await once(socket, 'connect')
+    socket.write(bytes)
+  }
+  for (let number = 0; number < 60; number++) {
+    await attack(number, number % 2 === 0 ? '' : 'GET /health/live HTTP/1.1\r\nHost:')
+    const answer = await fetch(`${url}/health/live`, { headers: { connection: 'close' } })
+    t.equal(answer.status, 200, `beside ${number + 1} of them`)
+  }
+  t.ok(await within(PATIENCE, async () => closed.size >= 20, 20))
+  t.ok(closed.has(0) && !closed.has(59), 'the oldest went first')
+
+  const before = closed.size
+  for (let number = 60; number < 63; number++) await attack(50, '')
+  t.ok(await within(PATIENCE, async () => closed.size > before, 20), 'more of one address close its oldest')
+})

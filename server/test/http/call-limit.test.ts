@@ -115,8 +115,8 @@ t.test('processes that share a store count together', { skip: withoutMoto }, asy
         await open(t, { ...options, store: store() })
       ]
       const key = { 'x-api-key': 'one' }
-      t.same(new Set(await one.ask(100, key)), new Set([200]))
-      t.same(new Set(await other.ask(60, key)), new Set([200]), 'what others count is known a second later')
+      // Together fewer than the limit, so that it does not matter when they tell each other.
+      for (const each of [one, other]) t.same(new Set(await each.ask(70, key)), new Set([200]))
       for (const each of [other, one]) {
         let status: number | undefined
         // Fewer calls than would reach the limit of one process.
