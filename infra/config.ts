@@ -64,7 +64,7 @@ export const ConfigSchema = Type.Object(
     }),
     logDays: Type.Enum([1, 3, 7, 14, 30, 60, 90, 180, 365], {
       default: 30,
-      description: 'Time the logs of tasks, network and load balancer are kept, days'
+      description: 'Time the logs of tasks and network are kept, days; those of the load balancer 7 at most'
     }),
     callsPerMinute: Type.Integer({
       default: 30_000,

@@ -7,7 +7,8 @@ the latter, attacks them one after another, and prints what came of it as JSON. 
 how people in general type the string: mean and covariance of the trained users' times. Of the user
 they attack they know the UserID. `day` is a JSON list: for each claim of one user that is answered
 within 24 hours if all before it failed, the evidence that it needs beyond the threshold.
-`searches` are the identifications of a key that may end unknown in an hour.
+`searches` is another: what a claim of a key that may identify needs besides, after none, one, and
+so on of its identifications have ended unknown; no more of them may within 24 hours.
 """
 
 import json
@@ -105,16 +106,16 @@ def search(
     return found
 
 
-def day_searched(found: list[tuple[bool, bool, float]], searches: int, day: Floats) -> bool:
+def day_searched(found: list[tuple[bool, bool, float]], searches: Floats, day: Floats) -> bool:
     """Return whether a day of searching forges the user: each guess that names them is claimed."""
     unknown = failed = 0
     for is_known, is_user, margin in found:
         if is_user and failed < len(day):
-            if margin > day[failed] + np.log(1 + unknown):
+            if margin > day[failed] + searches[unknown]:
                 return True
             failed += 1
         unknown += not is_known
-        if unknown == searches:
+        if unknown == len(searches):
             break
     return False
 
@@ -177,7 +178,7 @@ def refused(
     return [float((margins <= each).mean()) for each in needed]
 
 
-def main(folder: Path, url: str, keys: list[str], day: str, searches: int) -> None:
+def main(folder: Path, url: str, keys: list[str], day: str, searching: str) -> None:
     """Attack every enrolled user."""
     people = People(folder / 'trained.csv')
     recorded = json.loads((folder / 'enrolled.json').read_text())
@@ -230,7 +231,7 @@ def main(folder: Path, url: str, keys: list[str], day: str, searches: int) -> No
         afresh(user)
     margins = of_all('guesses', partial(guess, admin, people))
     searched = of_all('search by /identify', partial(search, admin, people))
-    needed = np.array(json.loads(day))
+    needed, searches = np.array(json.loads(day)), np.array(json.loads(searching))
     trained = sorted(set(read_typings(folder / 'trained.csv').users))
     matched = [np.flatnonzero(each > 0) for each in margins]
     results = {
@@ -251,7 +252,7 @@ def main(folder: Path, url: str, keys: list[str], day: str, searches: int) -> No
         'screened': [
             screen(caller, people, user, np.random.default_rng(i)) for i, user in enumerate(trained)
         ],
-        'daysSearched': np.mean([day_searched(each, 24 * searches, needed) for each in searched]),
+        'daysSearched': np.mean([day_searched(each, searches, needed) for each in searched]),
         'tricks': of_all('copies with a trick', tricks),
         'accepted': of_all('copies of an accepted typing', partial(replays, 'accepted')),
         'enrolled': of_all('copies of an enrolled typing', partial(replays, 'enrolled')),
@@ -260,4 +261,4 @@ def main(folder: Path, url: str, keys: list[str], day: str, searches: int) -> No
 
 
 if __name__ == '__main__':
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:6], sys.argv[6], int(sys.argv[7]))
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:6], *sys.argv[6:8])

@@ -13,7 +13,7 @@ import { build } from '../../scripts/build.ts'
 import { PYTHON, PYTHON_ENV, ROOT, SERVICE } from '../../scripts/lib/processes.ts'
 import { COPY, RESHAPED } from '../../server/src/typings/copies.ts'
 import { KEYS, LEAST } from '../../server/src/typings/regular.ts'
-import { doubtAfter, WRONG_A_DAY } from '../../server/src/users/claims.ts'
+import { doubtAfter, doubtOfSearch, WRONG_A_DAY } from '../../server/src/users/claims.ts'
 import { MOST_SEARCHES } from '../../server/src/users/searches.ts'
 import { FIRST_AND_LAST, prepareEnrolled } from '../../server/test/fixtures.ts'
 import { quantile } from '../load.ts'
@@ -133,7 +133,8 @@ async function attack(folder: string): Promise<Attacks> {
   )
   // The pauses after ten failures in a row come to less than a day.
   const day = Array.from({ length: WRONG_A_DAY }, (_, wrong) => doubtAfter(wrong))
-  const args = [folder, server.url, key, identify, admin, JSON.stringify(day), `${MOST_SEARCHES}`]
+  const searches = Array.from({ length: 24 * MOST_SEARCHES }, (_, count) => doubtOfSearch(count))
+  const args = [folder, server.url, key, identify, admin, JSON.stringify(day), JSON.stringify(searches)]
   try {
     return JSON.parse(await python('attacks.py', ...args))
   } finally {

@@ -32,7 +32,10 @@ const anothers = (row: number) => typing(said, 100 + row)
 /** Start the service. */
 async function startService(): Promise<{ service: FastifyInstance; recognition: Recognition }> {
   const models = loadModels(folder('sample'))
-  const service = await buildApp({ models, keyHashes: { ask: [hash('asking')], administer: [hash('admin')] } })
+  const service = await buildApp({
+    models,
+    keyHashes: { ask: [hash('asking')], administer: [hash('admin')] }
+  })
   await models
   const url = await service.listen({ host: '127.0.0.1', port: 0 })
   return { service, recognition: new Recognition(url, 'asking', 'admin') }

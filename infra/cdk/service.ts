@@ -33,6 +33,9 @@ import { accept } from './accept.ts'
 import type { Network } from './network.ts'
 import { usersAccess } from './users.ts'
 
+/** Days that the load balancer's access logs are kept at most: unlike the service's own log they have UserIDs, in paths. */
+const ACCESS_LOG_DAYS = 7
+
 /** Where the server listens inside the container, as the Dockerfile has it. */
 const CONTAINER_PORT = 8080
 
@@ -236,7 +239,7 @@ export class Service extends Construct {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: true,
-      lifecycleRules: [{ expiration: Duration.days(config.logDays) }],
+      lifecycleRules: [{ expiration: Duration.days(Math.min(config.logDays, ACCESS_LOG_DAYS)) }],
       // npm run destroy empties it first: S3 removes no bucket that holds something.
       removalPolicy: RemovalPolicy.DESTROY
     })

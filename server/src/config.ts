@@ -10,7 +10,7 @@ const HASHES = '^[0-9a-fA-F]{64}( *, *[0-9a-fA-F]{64})*$'
 /** The settings that list hashes of keys, one for each scope. */
 const KEY_SETTINGS = ['API_KEY_SHA256', 'IDENTIFY_KEY_SHA256', 'ADMIN_KEY_SHA256'] as const
 
-/** `printf %s "$KEY" | sha256sum` where KEY is not set: whoever sends an empty key would be let in. */
+/** `printf %s "$KEY" | sha256sum` where KEY is not set. With it an empty key would be accepted. */
 const HASH_OF_NOTHING = createHash('sha256').update('').digest('hex')
 
 /** Every setting of the service; each name is an environment variable, read here alone. */

@@ -93,7 +93,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   )
 }
 
-t.test('a file where nobody can be enrolled is told at the start', async (t) => {
+t.test('a file where nobody can be enrolled is named at the start', async (t) => {
   const folderOf = t.testdir({ file: 'not a folder', folder: { 'users.db': {} } })
   for (const [USERS_DB, why] of [
     [join(folderOf, 'file', 'users.db'), 'is not a folder'],

@@ -116,8 +116,8 @@ export class RecognizeView {
 
   /** Say that the key verifies claims, and does not identify. */
   #showClaimsOnly(): void {
-    const verdict = 'Who typed is not told with this key'
-    const how = 'It may verify claims: name a user below.'
+    const verdict = 'This key may not ask who typed'
+    const how = 'Name a user below, and I verify the claim.'
     showVerdict(this.#result, verdict, how, 'unsure')
     find(this.#result, '[data-candidates]', HTMLElement).replaceChildren()
     this.#announcement.textContent = `${verdict}. ${how}`

@@ -24,7 +24,7 @@ export function noteAddresses(app: FastifyInstance): void {
 
 /**
  * The address that a request comes from, by the `X-Forwarded-For` of trusted proxies. A port does not belong to it: with
- * one each connection would be another caller. What is no address counts as the peer's.
+ * one each connection would be another caller. Anything else counts as the peer's address.
  */
 export function addressOf({ ip = '', socket }: Pick<FastifyRequest, 'ip' | 'socket'>): string {
   const bare = ip.replace(WITH_PORT, '$1').replace(IN_BRACKETS, '$1')

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { stringify } from 'csv-stringify/sync'
 import Type from 'typebox'
 import { errors } from '../errors.ts'
 import type { Models } from '../models/load.ts'
@@ -15,10 +14,8 @@ import {
   UsersQuery,
   UsersReply
 } from '../schemas/users.ts'
-import { toCell } from '../typings/cells.ts'
 import { checkDistinct, checkTypings } from '../typings/check.ts'
-import { fromTyping } from '../typings/rows.ts'
-import type { StoredUser } from '../users/store.ts'
+import { toCsv } from '../users/export.ts'
 import { parseUserID } from '../users/user-id.ts'
 import type { Users } from '../users/users.ts'
 
@@ -112,10 +109,9 @@ export const usersRoutes: FastifyPluginAsyncTypebox<{ models: () => Models; user
       }
     },
     async (_request, reply) => {
-      const enrolled = users().export()
       // Before the first byte: a store that fails is answered with 503.
-      const first = await enrolled.next()
-      const rows = Readable.from(toCsv(first, enrolled, keys()), { objectMode: false })
+      const enrolled = await begin(users().export())
+      const rows = Readable.from(toCsv(enrolled, keys()), { objectMode: false })
       return reply.type('text/csv; charset=utf-8').send(rows)
     }
   )
@@ -165,18 +161,12 @@ function fromCursor(cursor: string): UserID {
   throw new errors.CURSOR()
 }
 
-async function* toCsv(
-  first: IteratorResult<StoredUser>,
-  others: AsyncIterable<StoredUser>,
-  keys: number
-): AsyncGenerator<string> {
-  const toRows = ({ UserID, typings }: StoredUser) =>
-    stringify(
-      typings.map((typing) => [typeof UserID === 'string' ? toCell(UserID) : UserID, ...fromTyping(typing)])
-    )
-  const columns = Array.from({ length: keys }, (_, key) => [`press-${key}`, `release-${key}`])
-  yield stringify([['user', ...columns.flat()]])
-  if (first.done) return
-  yield toRows(first.value)
-  for await (const user of others) yield toRows(user)
+/** Take the first of what is generated, so that what fails fails here. */
+async function begin<T>(generator: AsyncGenerator<T>): Promise<AsyncGenerator<T>> {
+  const first = await generator.next()
+  return (async function* () {
+    if (first.done) return
+    yield first.value
+    yield* generator
+  })()
 }

@@ -40,7 +40,7 @@ export const verifyRoutes: FastifyPluginAsyncTypebox<Recognition> = async (
       const claim = {
         userID: UserID,
         typings: Typings,
-        searches: keys.mayIdentify(request) ? await searches.count(keys.nameOf(request)) : 0,
+        searches: keys.mayIdentify(request) ? await searches.count(keys.nameOf(request)) : undefined,
         weigh
       }
       const { Score: _, Threshold: __, ...answer } = await claims.weigh(claim, users())

@@ -42,8 +42,8 @@ const MOST_FINGERPRINTS = 500
 export interface Claim {
   userID: UserID
   typings: readonly Typing[]
-  /** Identifications of the same caller that ended unknown within a day. */
-  searches: number
+  /** Of a caller who may identify: how many of its identifications ended unknown within a day. */
+  searches?: number | undefined
   /** Asks the model; what it throws is not counted. */
   weigh: () => Promise<Verification>
 }
@@ -94,7 +94,7 @@ export class ClaimGuard {
       const seconds = Math.ceil(pauseOf(claims) / 1000)
       if (seconds > 0) throw passing(new errors.CLAIM_PAUSED(quote(userID), seconds), seconds)
       weighed ??= await weigh()
-      const doubt = doubtAfter(Math.max(claims.failures, claims.wrong.length)) + Math.log(1 + searches)
+      const doubt = doubtAfter(Math.max(claims.failures, claims.wrong.length)) + doubtOfSearch(searches)
       const verification = decide(weighed, weighed.Threshold + doubt)
       // A log-in that is sent twice says no more than the answer before, so it does not count.
       const isSentAgain = claims.wrong.some((wrong) => areSame(wrong.typings, prints))
@@ -134,6 +134,16 @@ export function pauseAfter(failures: number): number {
 /** Evidence that a match needs beyond its threshold after so many wrong answers. */
 export function doubtAfter(wrong: number): number {
   return DOUBT * Math.min(wrong, MOST_DOUBTED)
+}
+
+/**
+ * Evidence that a match needs beyond its threshold from a caller who may identify: it can choose what it claims among
+ * many typings by whom they are taken for, more so the more it has tried.
+ *
+ * @param searches - identifications that ended unknown within a day; undefined for callers who may not identify
+ */
+export function doubtOfSearch(searches: number | undefined): number {
+  return searches === undefined ? 0 : DOUBT + 2 * Math.log(1 + searches)
 }
 
 /** ms until the next claim is answered. A clock that was set back makes no pause longer. */

@@ -70,7 +70,7 @@ interface Row {
 export class SqliteStore implements Store {
   readonly #path: string
   #opening: Promise<Database.Database> | undefined
-  /** Whether the log may hold what was deleted. */
+  /** Whether the log holds what the file does not, or what was deleted. */
   #isToBeCleared = false
 
   /** @param path - of the file, which is made with the first user */
@@ -127,9 +127,10 @@ export class SqliteStore implements Store {
         return true
       })
       if (!isWritten) return undefined
-      // What was replaced is still in the log.
-      this.#isToBeCleared ||= expected > 0
-      this.#clear(database)
+      // The log has all that was written, and what was replaced: it is emptied with the next look for changes, and at
+      // once where somebody was deleted or replaced.
+      this.#isToBeCleared = true
+      if (expected > 0) this.#clear(database)
       return { key, revision: expected + 1, ...(user && { user }) }
     })
   }
@@ -205,10 +206,31 @@ export class SqliteStore implements Store {
     )
   }
 
+  /**
+   * Copy the file, whole and as it is at one moment, while others use it.
+   *
+   * @param path - of the copy, which only its owner can read; must not be there yet
+   * @throws StoreError
+   */
+  async backUp(path: string): Promise<void> {
+    if (!existsSync(this.#path)) throw new StoreError(`${this.#path}: there is no such file`)
+    if (existsSync(path)) throw new StoreError(`${path}: is there already`)
+    await makeFile(path)
+    // SQLite writes into a file that is empty.
+    await this.#attempt((database) => database.prepare('VACUUM INTO ?').run(path))
+  }
+
   async close(): Promise<void> {
     const opened = await this.#opening?.catch(() => undefined)
     this.#opening = undefined
-    opened?.close()
+    if (opened === undefined) return
+    try {
+      // So that the file alone is all there is: libsql leaves it to the log.
+      opened.pragma('wal_checkpoint(TRUNCATE)')
+    } catch {
+      // A full disk, for example; the log has it all.
+    }
+    opened.close()
   }
 
   /** @returns undefined where there is no file yet, and so no users */

@@ -5,7 +5,7 @@ import { addressOf } from '../../src/http/address.ts'
 const at = (ip: string) =>
   addressOf({ ip, socket: { remoteAddress: '10.0.0.1' } } as Parameters<typeof addressOf>[0])
 
-test('an address is taken without its port, and what is none is the peer’s', async (t) => {
+test('an address is taken without its port, and anything else is the peer’s', async (t) => {
   const found = {
     '203.0.113.10': '203.0.113.10',
     '203.0.113.10:50001': '203.0.113.10',

@@ -393,7 +393,7 @@ t.test(
     const clock = holdClock(t)
     const { guard, users } = openGuard(t)
     /** By a threshold of 4; ln 5 is 1.6094. */
-    const weigh = async (Score: number, row: number, searches = 0) => {
+    const weigh = async (Score: number, row: number, searches?: number) => {
       const weighed = {
         UserID: 1,
         Match: Score > 4,
@@ -417,7 +417,10 @@ t.test(
     t.same(await weigh(5.6, 6), [false, 'low'], 'the one since the match stays longer than a day')
     t.same(await weigh(7.22, 7), [true, 'medium'])
     clock.pass(DAY)
-    t.same(await weigh(4.69, 8, 1), [false, 'low'], 'one identification that ended unknown: ln 2 is 0.693')
+    t.same(await weigh(5.6, 8, 0), [false, 'low'], 'a caller who may identify: five times')
+    clock.pass(8 * DAY)
+    t.same(await weigh(5.62, 9, 0), [true, 'medium'])
+    t.same(await weigh(6.99, 10, 1), [false, 'low'], 'one identification that ended unknown: ln 4 is 1.386')
   }
 )
 
@@ -447,7 +450,7 @@ t.test('a claim that another process answers while the user is deleted writes no
     await store.put(keyOf('ada'), 1)
     return matched
   }
-  const claim = { userID: 'ada', typings: [own(1)], searches: 0, weigh }
+  const claim = { userID: 'ada', typings: [own(1)], weigh }
   await t.rejects(guard.weigh(claim, users), { code: 'KS_ERR_USER_UNKNOWN' })
   t.match(await store.readClaims(keyOf('ada')), { user: 2, claims: NO_CLAIMS })
   known = 1
@@ -483,7 +486,7 @@ t.test('a call takes one place in the memory of accepted typings, however many i
       Threshold: 4
     } as const
     asked++
-    return guard.weigh({ userID: 1, typings, searches: 0, weigh: async () => matched }, users)
+    return guard.weigh({ userID: 1, typings, weigh: async () => matched }, users)
   }
   const near = ({ Press, Release }: Typing): Typing => ({
     Press: Press.map((time) => 2 * time),
@@ -508,7 +511,7 @@ t.test('what the model throws is not counted, and holds nobody up', async (t) =>
     Score: 9,
     Threshold: 4
   } as const
-  const claim = { userID: 1, typings: [own(0)], searches: 0 }
+  const claim = { userID: 1, typings: [own(0)] }
   const gone = Array.from({ length: 8 }, () =>
     guard.weigh({ ...claim, weigh: () => Promise.reject(new errors.CANCELLED()) }, users)
   )

@@ -1,6 +1,6 @@
 /** What every store does, and what SQLite's file does on top. */
 import { spawn } from 'node:child_process'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -220,6 +220,26 @@ for (const [name, make] of Object.entries(STORES)) {
     })
   })
 }
+
+t.test('SQLite: after the end, and soon after a write, the file alone has it all', async (t) => {
+  const dir = t.testdir({})
+  const file = join(dir, 'users.db')
+  const copied = async (name: string): Promise<unknown> => {
+    await copyFile(file, join(dir, name))
+    const copy = new SqliteStore(join(dir, name))
+    t.teardown(() => copy.close())
+    return copy.get(keyOf('ana'))
+  }
+  const store = new SqliteStore(file)
+  await store.put(keyOf('ana'), 0, user('ana'))
+  // As each process does every few seconds.
+  await store.changes()
+  t.match(await copied('soon.db'), { user: { UserID: 'ana' } })
+  await store.put(keyOf('ana'), 1, user('ana', 9))
+  await store.writeClaims(keyOf('ana'), 0, { ...NO_CLAIMS, failures: 1 }, 4_000_000_000)
+  await store.close()
+  t.match(await copied('end.db'), { revision: 2 })
+})
 
 t.test('SQLite: while another process writes, a call waits beside the event loop', async (t) => {
   const file = join(t.testdir({}), 'users.db')
