@@ -141,7 +141,7 @@ export class RecognizeView {
         )
       ),
       html('p', { class: 'hint' }, `${percent(rank1)} of typings left out named right`),
-      ...(areProbabilities
+      ...(areProbabilities || Candidates.length === 0
         ? []
         : [html('p', { class: 'hint' }, 'Scores are decision values, not probabilities')])
     )
