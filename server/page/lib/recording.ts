@@ -60,7 +60,7 @@ export class Recording {
   /** @returns whether the typing was added; not where another tab has begun to record another string */
   add(user: string, typing: Typing): boolean {
     const { string } = this
-    if (this.typings.length > 0 || readKept()) this.refresh()
+    this.refresh()
     if (this.string !== string) return false
     this.typings.push({ user, ...typing })
     this.isDownloaded = false
@@ -85,7 +85,7 @@ export class Recording {
 
   /** Use other settings; the string stays where there are typings of it. */
   use(settings: { string?: string; repetitions?: number }): void {
-    if (readKept()) this.refresh()
+    this.refresh()
     if (settings.repetitions !== undefined) this.repetitions = settings.repetitions
     if (settings.string !== undefined && this.typings.length === 0) this.string = settings.string
     this.#keep()
@@ -103,7 +103,7 @@ export class Recording {
     try {
       localStorage.removeItem(KEY)
     } catch {
-      // As above.
+      // Storage is off: there is nothing to forget.
     }
   }
 

@@ -26,6 +26,12 @@ export type Scope = (typeof SCOPES)[number]
 /** Hexadecimal SHA-256 of each key, by the widest scope that the key has. */
 export type KeyHashes = Readonly<Partial<Record<Scope, readonly string[]>>>
 
+/** A key that is accepted. */
+interface Accepted {
+  digest: Buffer
+  scope: Scope
+}
+
 /**
  * Who may call what. A calling key asks for predictions and verifies claims. A key that identifies also asks who typed.
  * An administrator's key also enrolls, deletes, exports and gets scores and ranks.
@@ -34,7 +40,7 @@ export type KeyHashes = Readonly<Partial<Record<Scope, readonly string[]>>>
  * call has to be checked.
  */
 export class Keys {
-  readonly #accepted: readonly { digest: Buffer; scope: Scope }[]
+  readonly #accepted: readonly Accepted[]
   readonly #isAdminOpen: boolean
 
   /**
@@ -61,15 +67,13 @@ export class Keys {
   /** Whether a call comes from somebody who may identify. */
   mayIdentify(request: FastifyRequest): boolean {
     const isOpen = this.#isAdminOpen || !(this.#has('ask') || this.#has('identify'))
-    const scope = this.#scopeOf(readKey(request))
-    return isOpen || (scope !== undefined && scope !== 'ask')
+    return isOpen || ['identify', 'administer'].includes(this.#scopeOf(readKey(request)) ?? '')
   }
 
   /** Name who calls, without telling the key: by an accepted key, or by the address (IPv6: its /64). */
   nameOf(request: FastifyRequest): string {
-    const key = readKey(request)
-    const isAccepted = this.#scopeOf(key) !== undefined
-    return isAccepted ? `key ${digestOf(key!).toString('hex')}` : normalizeIP(request.address)
+    const found = this.#find(readKey(request))
+    return found ? `key ${found.digest.toString('hex')}` : normalizeIP(request.address)
   }
 
   /** Answer the routes registered on `app`, and on none but it, only to those who have a key of any scope. */
@@ -109,14 +113,16 @@ export class Keys {
     return this.#accepted.some((each) => each.scope === scope)
   }
 
-  /** Takes as long whichever key is right, or none: digests are compared, all of them, to their ends. */
   #scopeOf(key: string | undefined): Scope | undefined {
+    return this.#find(key)?.scope
+  }
+
+  /** Takes as long whichever key is right, or none: digests are compared, all of them, to their ends. */
+  #find(key: string | undefined): Accepted | undefined {
     if (key === undefined) return undefined
-    const digest = digestOf(key)
-    let found: Scope | undefined
-    for (const { digest: accepted, scope } of this.#accepted) {
-      if (timingSafeEqual(digest, accepted)) found = scope
-    }
+    const digest = createHash('sha256').update(key).digest()
+    let found: Accepted | undefined
+    for (const accepted of this.#accepted) if (timingSafeEqual(digest, accepted.digest)) found = accepted
     return found
   }
 }
@@ -134,5 +140,3 @@ function readKey({ headers }: FastifyRequest): string | undefined {
   if (typeof key === 'string') return key
   return /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
 }
-
-const digestOf = (key: string) => createHash('sha256').update(key).digest()

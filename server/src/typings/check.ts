@@ -1,6 +1,6 @@
 import { errors } from '../errors.ts'
 import type { Typing } from '../schemas/typing.ts'
-import { findCopied } from './copies.ts'
+import { findCopies } from './copies.ts'
 
 /** What is wrong with a typing: which time of which key, and why. */
 export interface TypingFault {
@@ -104,12 +104,10 @@ export function checkTypings(typings: readonly Typing[], keys: number): void {
  * @throws TYPING_INVALID naming both
  */
 export function checkDistinct(typings: readonly Typing[]): void {
-  for (const [i, typing] of typings.entries()) {
-    const before = findCopied(typing, typings.slice(0, i))
-    if (before >= 0) {
-      throw new errors.TYPING_INVALID(
-        `body.Typings[${i}] is a copy of body.Typings[${before}], or nearly one; send each typing once`
-      )
-    }
-  }
+  const found = findCopies(typings)
+  if (found === undefined) return
+  const [copy, of] = found
+  throw new errors.TYPING_INVALID(
+    `body.Typings[${copy}] is a copy of body.Typings[${of}], or nearly one; send each typing once`
+  )
 }

@@ -56,6 +56,15 @@ export function findCopied(typing: Typing, others: readonly Typing[]): number {
   return -1
 }
 
+/** Find two typings of which one is a copy of the other, or nearly one; their indexes, the later first. */
+export function findCopies(typings: readonly Typing[]): [copy: number, of: number] | undefined {
+  for (const [i, typing] of typings.entries()) {
+    const before = findCopied(typing, typings.slice(0, i))
+    if (before >= 0) return [i, before]
+  }
+  return undefined
+}
+
 function timingsOf(typing: Typing): Timings {
   const { HT, PPT } = seriesOf(typing)
   return { holds: [...HT], gaps: [...PPT] }

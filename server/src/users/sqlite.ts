@@ -118,11 +118,11 @@ export class SqliteStore implements Store {
         if (user === undefined) {
           database
             .prepare(
-              `INSERT INTO claim_records VALUES (?, 1, ?, ?, ?)
+              `INSERT INTO claim_records VALUES (?, 1, ?, unixepoch() + ?, ?)
               ON CONFLICT (key) DO UPDATE
               SET revision = revision + 1, user = excluded.user, expires = excluded.expires, claims = excluded.claims`
             )
-            .run(key, expected + 1, now() + DELETION_KEPT, JSON.stringify(NO_CLAIMS))
+            .run(key, expected + 1, DELETION_KEPT, JSON.stringify(NO_CLAIMS))
         }
         return true
       })
@@ -339,8 +339,5 @@ function isBusy(error: unknown): boolean {
 
 const toFault = (error: unknown): StoreError =>
   error instanceof StoreError ? error : new StoreError((error as Error).message, { cause: error })
-
-/** s since 1970. */
-const now = () => Math.floor(Date.now() / 1000)
 
 const fromRow = ({ key, revision, user }: Row): Entry => toEntry(key, revision, user ?? undefined)

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { UserID } from '../schemas/common.ts'
 import type { Typing } from '../schemas/typing.ts'
 import { MOST_TYPINGS } from '../schemas/users.ts'
-import { findCopied } from '../typings/copies.ts'
+import { findCopies } from '../typings/copies.ts'
 import { readCsv } from '../typings/csv.ts'
 import { keyOf, type Store } from './store.ts'
 import { parseUserID } from './user-id.ts'
@@ -77,10 +77,10 @@ async function readUsers(
     const where = `user ${JSON.stringify(userID)}`
     if (typings.length > MOST_TYPINGS)
       throw new TransferError(`${where} has ${typings.length} typings; ${MOST_TYPINGS} are the most`)
-    for (const [i, typing] of typings.entries()) {
-      const before = findCopied(typing, typings.slice(0, i))
-      if (before >= 0)
-        throw new TransferError(`${where}: typing ${i + 1} is a copy of typing ${before + 1}, or nearly one`)
+    const copies = findCopies(typings)
+    if (copies) {
+      const [copy, of] = copies
+      throw new TransferError(`${where}: typing ${copy + 1} is a copy of typing ${of + 1}, or nearly one`)
     }
   }
   return found

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import Database from 'libsql'
 import t, { type Test } from 'tap'
 import { errors } from '../../src/errors.ts'
+import type { Verification } from '../../src/models/recognize.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
 import { ClaimRecords } from '../../src/users/claim-records.ts'
 import { ClaimGuard, WRONG_A_DAY } from '../../src/users/claims.ts'
@@ -38,6 +39,16 @@ async function open(t: Test, store: Store = new SqliteStore(IN_MEMORY)) {
   const verify = (typed: Typing, UserID: number | string = 1, key = 'asking') =>
     call('POST', '/verify', { UserID, Typings: [typed] }, key)
   return { app, call, verify, lines }
+}
+
+/** What the model says of a claim that matches by far. */
+const MATCHED: Verification = {
+  UserID: 1,
+  Match: true,
+  Confidence: 'high',
+  Regular: false,
+  Score: 9,
+  Threshold: 4
 }
 
 /** A guard alone, without models. */
@@ -437,14 +448,7 @@ t.test('a claim that another process answers while the user is deleted writes no
     },
     typingsOf: async () => []
   }
-  const matched = {
-    UserID: 'ada',
-    Match: true,
-    Confidence: 'high',
-    Regular: false,
-    Score: 9,
-    Threshold: 4
-  } as const
+  const matched = { ...MATCHED, UserID: 'ada' }
   const weigh = async () => {
     // As another process does, whose deletion this one has not read yet.
     await store.put(keyOf('ada'), 1)
@@ -477,16 +481,8 @@ t.test('a call takes one place in the memory of accepted typings, however many i
     return { Press, Release: Press.map((time) => time + 40 + (random() % 90)) }
   }
   const accept = (typings: readonly Typing[]) => {
-    const matched = {
-      UserID: 1,
-      Match: true,
-      Confidence: 'high',
-      Regular: false,
-      Score: 9,
-      Threshold: 4
-    } as const
     asked++
-    return guard.weigh({ userID: 1, typings, weigh: async () => matched }, users)
+    return guard.weigh({ userID: 1, typings, weigh: async () => MATCHED }, users)
   }
   const near = ({ Press, Release }: Typing): Typing => ({
     Press: Press.map((time) => 2 * time),
@@ -503,19 +499,11 @@ t.test('a call takes one place in the memory of accepted typings, however many i
 
 t.test('what the model throws is not counted, and holds nobody up', async (t) => {
   const { guard, users } = openGuard(t)
-  const matched = {
-    UserID: 1,
-    Match: true,
-    Confidence: 'high',
-    Regular: false,
-    Score: 9,
-    Threshold: 4
-  } as const
   const claim = { userID: 1, typings: [own(0)] }
   const gone = Array.from({ length: 8 }, () =>
     guard.weigh({ ...claim, weigh: () => Promise.reject(new errors.CANCELLED()) }, users)
   )
-  const last = guard.weigh({ ...claim, weigh: async () => matched }, users)
+  const last = guard.weigh({ ...claim, weigh: async () => MATCHED }, users)
   for (const each of gone) await t.rejects(each, { code: 'KS_ERR_CANCELLED' })
-  t.same(await last, { ...matched, FailedClaims: 0 })
+  t.same(await last, { ...MATCHED, FailedClaims: 0 })
 })
