@@ -78,6 +78,7 @@ export class TypingField {
         this.say(`Not sent. ${message} Pause for a moment and start over.`, 'bad')
       }
     })
+    if (this.#recorder.notice !== undefined) this.say(this.#recorder.notice)
   }
 
   close(): void {

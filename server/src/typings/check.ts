@@ -31,8 +31,16 @@ export function findFault({ Press, Release }: Typing): TypingFault | undefined {
 /** ms; nobody types one string for so long. */
 const HOUR = 3_600_000
 
-/** ms; a key of a real typing is held for some tens to hundreds, and ten times longer if the unit is microseconds. */
-const LONGEST_MEDIAN_HOLD = 10_000
+/**
+ * Units finer than ms, by the median hold that only they explain, ms: a key of a real typing is held for some tens to
+ * hundreds of ms, which are 10,000 times as many ticks of 100 ns and a million times as many nanoseconds.
+ */
+const FINER_UNITS = [
+  { from: 8_000_000, to: 1e10, name: 'nanoseconds', perMs: '1,000,000' },
+  { from: 250_000, to: 8_000_000, name: 'ticks of 100 ns', perMs: '10,000' },
+  { from: 10_000, to: 250_000, name: 'microseconds', perMs: '1,000' }
+]
+const LONGEST_MEDIAN_HOLD = FINER_UNITS.at(-1)!.from
 
 /**
  * Find times that are possible, and yet not milliseconds of a typing.
@@ -44,27 +52,36 @@ export function findImplausible({ Press, Release }: Typing): TypingFault | undef
   if (Math.max(...Release) - Press[0]! <= LONGEST_MEDIAN_HOLD) return undefined
   const holds = Press.map((press, key) => Release[key]! - press)
   const median = holds.toSorted((a, b) => a - b)[holds.length >> 1]!
-  if (median > LONGEST_MEDIAN_HOLD && median < HOUR) {
-    const why = `${holds[0]} ms after its press; the times look like microseconds, divide them by 1000`
-    return { event: 'Release', key: 0, why }
+  const unit = FINER_UNITS.find(({ from, to }) => median > from && median <= to)
+  if (unit) {
+    const why = `${holds[0]} ms after its press; the times look like ${unit.name}, divide them by ${unit.perMs}`
+    return { event: 'Release', key: 0, why: `${why} and round them` }
   }
+  return findLonger(HOUR, 'an hour', { Press, Release })
+}
+
+/**
+ * Longest pause within a typing, ms, as the recorder has it (`server/page/recorder.ts`): people who do something else
+ * meanwhile do not type as usual. Recordings keep such typings, as people's means bear them.
+ */
+const LONGEST_PAUSE = 10_000
+
+function findLonger(longest: number, name: string, { Press, Release }: Typing): TypingFault | undefined {
   for (const [key, press] of Press.entries()) {
-    if (key > 0 && press - Press[key - 1]! > HOUR) {
-      return {
-        event: 'Press',
-        key,
-        why: `${press} is more than an hour after the last press, ${Press[key - 1]}`
-      }
+    if (key > 0 && press - Press[key - 1]! > longest) {
+      const why = `${press} is more than ${name} after the last press, ${Press[key - 1]}`
+      return { event: 'Press', key, why }
     }
-    if (holds[key]! > HOUR) {
-      return { event: 'Release', key, why: `${Release[key]} is more than an hour after its press, ${press}` }
+    if (Release[key]! - press > longest) {
+      const why = `${Release[key]} is more than ${name} after its press, ${press}`
+      return { event: 'Release', key, why }
     }
   }
   return undefined
 }
 
 /**
- * Refuse a typing that cannot have happened.
+ * Refuse a typing that cannot have happened, or not without a pause midway.
  *
  * @param field - where the typing is in the request
  * @throws TYPING_INVALID naming the time at fault
@@ -76,7 +93,7 @@ export function checkTyping(typing: Typing, field = 'body'): void {
       `${field}.Release has ${Release.length} times and ${field}.Press ${Press.length}; each press needs its release`
     )
   }
-  const fault = findFault(typing)
+  const fault = findFault(typing) ?? findImplausible(typing) ?? findLonger(LONGEST_PAUSE, '10 s', typing)
   if (fault) throw new errors.TYPING_INVALID(`${field}.${fault.event}[${fault.key}] ${fault.why}`)
 }
 

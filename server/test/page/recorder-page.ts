@@ -1,4 +1,5 @@
 /** Somebody's page with the recorder on a field, for the tests of the recorder. */
+import type { BrowserContextOptions } from 'playwright-core'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import type { Typing } from '../../src/schemas/typing.ts'
@@ -11,13 +12,13 @@ export type Call = { typing: Typing } | { reason: string; message: string }
 export async function startRecorderPage() {
   const app = await buildApp({ models: new Promise(() => {}) })
 
-  app.get<{ Querystring: { string: string } }>('/somebody', (request, reply) =>
+  app.get<{ Querystring: { string: string; type?: string } }>('/somebody', (request, reply) =>
     // Somebody's page has a policy of its own, or none.
     reply
       .removeHeader('content-security-policy')
       .type('text/html')
       .send(`<!doctype html><meta charset="utf-8">
-    <form action="/left"><input id="field"></form><input id="other" value="quiet"><p>quiet</p>
+    <form action="/left"><input id="field" type="${request.query.type ?? 'text'}"></form><input id="other" value="quiet"><p>quiet</p>
     <script type="module">
       import { record } from './recorder.js'
       window.calls = []
@@ -30,11 +31,15 @@ export async function startRecorderPage() {
       for (const type of ['keydown', 'keyup']) {
         addEventListener(type, ({ key, timeStamp }) => seen.push({ type, key, timeStamp }), true)
       }
-      record(document.querySelector('#field'), {
-        string: ${JSON.stringify(request.query.string)},
-        onTyping: (typing) => calls.push({ typing }),
-        onRefusal: (refusal) => calls.push(refusal)
-      })
+      try {
+        window.notice = record(document.querySelector('#field'), {
+          string: ${JSON.stringify(request.query.string)},
+          onTyping: (typing) => calls.push({ typing }),
+          onRefusal: (refusal) => calls.push(refusal)
+        }).notice
+      } catch (error) {
+        window.thrown = String(error)
+      }
       document.querySelector('#field').focus()
       window.isReady = true
     </script>`)
@@ -43,13 +48,13 @@ export async function startRecorderPage() {
   return { app, url }
 }
 
-/** Open the page with a string to type, in one browser. */
-export async function openRecorderPage(t: Test, url: string) {
+/** Open the page with a string to type, and a field of some type, in one browser. */
+export async function openRecorderPage(t: Test, url: string, options: BrowserContextOptions = {}) {
   const browser = await openBrowser(t)
-  const typist = await openPage(browser, `${url}/somebody?string=none`)
+  const typist = await openPage(browser, `${url}/somebody?string=none`, options)
 
-  const open = async (string: string): Promise<Typist & { calls: () => Promise<Call[]> }> => {
-    await typist.page.goto(`${url}/somebody?string=${encodeURIComponent(string)}`)
+  const open = async (string: string, type = 'text'): Promise<Typist & { calls: () => Promise<Call[]> }> => {
+    await typist.page.goto(`${url}/somebody?${new URLSearchParams({ string, type })}`)
     await typist.page.waitForFunction('window.isReady')
     return { ...typist, calls: () => typist.page.evaluate('calls') }
   }

@@ -47,7 +47,15 @@ t.test('in a browser', { skip: withoutBrowser }, async (t) => {
     [
       'a key held until it repeats',
       'key-repeat',
-      ({ page }) => page.keyboard.down('u').then(() => page.keyboard.down('u'))
+      async ({ send, cdp }) => {
+        await send('down', 'u', 150)
+        await cdp.send('Input.dispatchKeyEvent', {
+          type: 'keyDown',
+          key: 'u',
+          code: 'KeyU',
+          autoRepeat: true
+        })
+      }
     ],
     ['Ctrl', 'shortcut', ({ page }) => page.keyboard.press('Control')],
     ['a letter with Alt', 'shortcut', ({ page }) => page.keyboard.press('Alt+u')],

@@ -10,6 +10,7 @@ t.test(
   'overlapping keys, releases out of order, equal presses and hold times of zero are legitimate',
   async (t) => {
     t.doesNotThrow(() => checkTyping({ Press: [0, 50, 50], Release: [200, 50, 90] }))
+    t.doesNotThrow(() => checkTyping({ Press: [0, 10_000], Release: [80, 20_000] }), 'pauses of 10 s')
   }
 )
 
@@ -20,7 +21,19 @@ t.test('what no keyboard sends is refused, with the time at fault', async (t) =>
       'body.Release has 1 times and body.Press 2; each press needs its release'
     ],
     [{ Press: [0, 50], Release: [20, 49] }, 'body.Release[1] 49 is before its press, 50'],
-    [{ Press: [10, 5], Release: [20, 30] }, 'body.Press[1] 5 is before the last press, 10']
+    [{ Press: [10, 5], Release: [20, 30] }, 'body.Press[1] 5 is before the last press, 10'],
+    [
+      { Press: [0, 150, 600_150], Release: [80, 230, 600_230] },
+      'body.Press[2] 600150 is more than 10 s after the last press, 150'
+    ],
+    [
+      { Press: [0, 150, 300], Release: [80, 10_151, 380] },
+      'body.Release[1] 10151 is more than 10 s after its press, 150'
+    ],
+    [
+      { Press: [0, 150_000], Release: [80_000, 230_000] },
+      'body.Release[0] 80000 ms after its press; the times look like microseconds, divide them by 1,000 and round them'
+    ]
   ] as const
   for (const [typing, message] of faults) {
     t.throws(() => checkTyping({ Press: [...typing.Press], Release: [...typing.Release] }), refused(message))
