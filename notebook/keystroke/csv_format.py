@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from keystroke.csv_looks import NUMBER, USER_NAMES, describe_column, describe_header
 from keystroke.csv_rows import DataError
 
 UserID = int | str
@@ -19,15 +20,22 @@ MIN_KEYS = 2
 MAX_TIME = 2**53 - 1
 """The largest whole number that JSON, and so the server, carries exactly."""
 
-USER_NAMES = ('user', 'userid', 'user_id', 'subject', 'participant')
-"""Names of the first column, in any case."""
-
 HOUR = 3_600_000
 """ms; nobody types one string for so long."""
 
-LONGEST_MEDIAN_HOLD = 10_000
-"""ms; a key of a real typing is held for some tens to hundreds, and ten times longer than this only
-if the unit is microseconds."""
+FINER_UNITS = (
+    (8_000_000, 10**10, 'nanoseconds', '1,000,000'),
+    (250_000, 8_000_000, 'ticks of 100 ns', '10,000'),
+    (10_000, 250_000, 'microseconds', '1,000'),
+)
+"""Units finer than ms, by the median hold that only they explain, ms.
+
+A key of a real typing is held for some tens to hundreds of ms, which are 10,000 times as many ticks
+of 100 ns and a million times as many nanoseconds.
+"""
+
+FINER_DIGITS = {18: ('ticks of 100 ns', '10,000'), 19: ('nanoseconds', '1,000,000')}
+"""Units of a time since 1970, or 1601, or the year 1, that has so many digits."""
 
 LONGEST_IN_SECONDS = 60
 """Longer than anybody types a string, s; a typing shorter than this number is not in ms."""
@@ -41,17 +49,11 @@ LONGEST_QUOTED = 60
 _WHOLE = re.compile(r'(0|[1-9][0-9]{0,15})(?:\.0+)?')
 
 
-_NUMBER = re.compile(r'-?[0-9]+(?:\.[0-9]+)?')
-
-
 # Python's white space and JavaScript's.
 _ESCAPED = re.compile(r"^'(?=[=+@-])")
 """An apostrophe before what a spreadsheet would run as a formula; exports write it."""
 
 _BLANK = re.compile(r'^[\s\ufeff]|[\s\ufeff]$')
-
-
-_EVENT = re.compile(r'event|timestamp|event_?type', re.IGNORECASE)
 
 
 _INTEGER_ID = re.compile(r'0|-?[1-9][0-9]{0,15}')
@@ -88,7 +90,7 @@ def check_header(name: str, line: int, row: list[str]) -> list[str]:
         )
     while row and not row[-1]:
         row.pop()
-    what = _describe_header(row)
+    what = describe_header(row)
     if what:
         raise DataError(f'{name}, line {line}: {what}')
     keys = max((len(row) - 1) // 2, MIN_KEYS)
@@ -99,6 +101,11 @@ def check_header(name: str, line: int, row: list[str]) -> list[str]:
     for position, column in enumerate(expected):
         if position >= len(row) or lower[position] != column:
             what = 'is missing' if position >= len(row) else f'is {_quote(row[position])}'
+            joined = position < len(row) and describe_column(
+                row[position], column, row[position + 1 :]
+            )
+            if joined:
+                raise DataError(f'{name}, line {line}: {joined}')
             raise DataError(
                 f'{name}, line {line}: column {position + 1} should be {column}, {what}'
             )
@@ -108,28 +115,6 @@ def check_header(name: str, line: int, row: list[str]) -> list[str]:
             f'press-{keys} a release-{keys} is expected, or nothing'
         )
     return expected
-
-
-def _describe_header(row: Sequence[str]) -> str | None:
-    """Say what a first line that is not the header looks like; None if it may be one."""
-    first, second = (field.lower() for field in (*row, '', '')[:2])
-    looks = [
-        (first.startswith('sep='), 'sep= is read by Excel alone; remove this line'),
-        (
-            not first and (second == 'press-0' or second in USER_NAMES),
-            'column 1 has no name; it looks like a data frame index, remove it',
-        ),
-        (
-            len(row) > MIN_KEYS and all(_NUMBER.fullmatch(field) for field in row[1:]),
-            'looks like a typing; a header user,press-0,release-0,... comes first',
-        ),
-        (
-            any(_EVENT.fullmatch(field) for field in row),
-            'looks like a log of key events; a row has to hold a whole typing: '
-            'user,press-0,release-0,...',
-        ),
-    ]
-    return next((what for is_it, what in looks if is_it), None)
 
 
 def check_user(name: str, line: int, row: Sequence[str]) -> str:
@@ -144,6 +129,8 @@ def check_user(name: str, line: int, row: Sequence[str]) -> str:
     why = None
     if not user or _BLANK.search(user):
         why = f'{_quote(user)} is empty or has blanks around it'
+    elif '\ufffd' in user:
+        why = 'not UTF-8, or it was not where it was last saved, and has U+FFFD instead'
     elif user.startswith('"'):
         why = f'{_quote(user)}: a quotation mark is misplaced'
     if why:
@@ -189,10 +176,13 @@ def check_times(name: str, line: int, columns: Sequence[str], row: list[str]) ->
 
 
 def _hint(field: str, times: Sequence[str]) -> str:
-    """Say what a fraction says of the unit, by how long the typing took."""
-    if not _NUMBER.fullmatch(field) or '.' not in field:
+    """Say what a fraction, or a number of so many digits, says of the unit."""
+    finer = FINER_DIGITS.get(len(field)) if field.isascii() and field.isdigit() else None
+    if finer:
+        return f'; the times look like {finer[0]}, divide them by {finer[1]} and round them'
+    if not NUMBER.fullmatch(field) or '.' not in field:
         return ''
-    if not all(_NUMBER.fullmatch(time) for time in times):
+    if not all(NUMBER.fullmatch(time) for time in times):
         return '; round the times'
     numbers = [float(time) for time in times]
     if max(numbers) - min(numbers) < LONGEST_IN_SECONDS:
@@ -213,11 +203,13 @@ def _find_fault(press: Sequence[int], release: Sequence[int]) -> str | None:
 def _find_implausible(press: Sequence[int], release: Sequence[int]) -> str | None:
     """Find times that are possible, and yet not milliseconds of a typing."""
     holds = [up - down for down, up in zip(press, release, strict=True)]
-    if LONGEST_MEDIAN_HOLD < sorted(holds)[len(holds) // 2] < HOUR:
-        return (
-            f'release-0: {holds[0]} ms after its press; the times look like microseconds, divide '
-            'them by 1000'
-        )
+    median = sorted(holds)[len(holds) // 2]
+    for low, high, unit, divisor in FINER_UNITS:
+        if low < median <= high:
+            return (
+                f'release-0: {holds[0]} ms after its press; the times look like {unit}, divide '
+                f'them by {divisor} and round them'
+            )
     for key, (down, hold) in enumerate(zip(press, holds, strict=True)):
         if key and down - press[key - 1] > HOUR:
             return (

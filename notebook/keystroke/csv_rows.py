@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from keystroke.csv_looks import describe_separator, describe_start
+
 
 class DataError(ValueError):
     """A CSV that is not a set of typings; the message names file, line and column."""
@@ -33,7 +35,7 @@ def read_rows(path: Path) -> tuple[bytes, Iterator[tuple[int, list[str]]]]:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f'{path}: {error.strerror or error}') from error
-    why = _why_not_text(raw)
+    why = describe_start(raw)
     if why:
         raise DataError(f'{path.name}: the file is not a CSV: {why}')
     try:
@@ -68,26 +70,17 @@ def _explain(error: csv.Error) -> str:
         return 'a quote is opened and never closed'
     if "expected after '" in str(error):
         return 'a quotation mark is misplaced'
+    # Rows of a real file are far shorter; what is longer follows a quote.
+    if 'field larger than' in str(error):
+        return 'a quote is opened and never closed'
     return str(error)
-
-
-def _why_not_text(raw: bytes) -> str | None:
-    """Recognize by its first bytes what is not UTF-8 text; the server has the same words."""
-    if raw.startswith(b'\x1f\x8b\x08'):
-        return 'it is compressed with gzip; send it uncompressed'
-    if raw.startswith(b'PK\x03\x04'):
-        return 'it is a ZIP archive, as Excel workbooks are; export it as CSV'
-    if raw.startswith((b'\xff\xfe', b'\xfe\xff')) or b'\0' in raw[:2]:
-        return 'it is UTF-16; save it as UTF-8'
-    return None
 
 
 def _check_separator(name: str, text: str) -> None:
     # Before the fields are cut: quoted ones are not whole where something else than commas follows.
-    for line, content in enumerate(text.splitlines(), 1):
-        if not content.strip():
-            continue
-        for separator, what in ((';', 'semicolons'), ('\t', 'tabs')):
-            if separator in content and ',' not in content:
-                raise DataError(f'{name}, line {line}: fields are separated by {what}; use commas')
-        return
+    line, content = next(
+        ((line, row) for line, row in enumerate(text.splitlines(), 1) if row.strip()), (0, '')
+    )
+    what = describe_separator(content)
+    if what:
+        raise DataError(f'{name}, line {line}: {what}')

@@ -2,10 +2,18 @@ import { type Readable, Transform } from 'node:stream'
 import { type CsvError, type Info, type Parser, parse } from 'csv-parse'
 import { errors } from '../errors.ts'
 import type { Typing } from '../schemas/typing.ts'
-import { MAGIC_BYTES, quote, whyNotText } from '../text.ts'
+import { MAGIC_BYTES, quote } from '../text.ts'
 import { heavyWork } from '../turns.ts'
 import { fromCell } from './cells.ts'
 import { findFault, findImplausible } from './check.ts'
+import {
+  describeColumn,
+  describeHeader,
+  describeStart,
+  NO_LINE_ENDS,
+  NUMBER,
+  USER_NAMES
+} from './csv-looks.ts'
 
 /** Rows given together, at most; also all that is held of a file at a time. */
 const ROWS_AT_A_TIME = 64
@@ -13,12 +21,8 @@ const ROWS_AT_A_TIME = 64
 /** A row of 1,000 keys has some 14,000 characters; what is longer follows a lost quote. */
 const MAX_ROW_BYTES = 65_536
 
-/** Names of the first column, in any case. */
-const USER_NAMES = ['user', 'userid', 'user_id', 'subject', 'participant']
-
 /** Some programs write whole numbers as 84.0. */
 const WHOLE_NUMBER = /^(?:0|[1-9][0-9]*)(?:\.0+)?$/
-const NUMBER = /^-?[0-9]+(?:\.[0-9]+)?$/
 
 /** What the decoder puts where bytes are not UTF-8. */
 const REPLACEMENT_CHARACTER = '\ufffd'
@@ -101,7 +105,7 @@ function requireText(): Transform {
   let start: Buffer | undefined = Buffer.alloc(0)
   const check = (bytes: Buffer): Error | null => {
     start = undefined
-    const why = whyNotText(bytes)
+    const why = describeStart(bytes)
     return why === undefined ? null : new errors.CSV_INVALID(`the file is not a CSV: ${why}`)
   }
   return new Transform({
@@ -161,6 +165,11 @@ class LineCounter {
   #last = 1
   #twice = 0
 
+  /** Where the row after the last one begins; the parser says of an unreadable one where it gave up. */
+  get next(): number {
+    return this.#last - this.#twice + 1
+  }
+
   firstLineOf(ends: number, record: readonly string[]): number {
     const isNext = ends - this.#last === 1
     this.#last = ends
@@ -177,7 +186,11 @@ function count(record: readonly string[], what: RegExp): number {
 
 function checkHeader(row: Row | undefined, keys: number): string[] {
   if (row === undefined) throw new errors.CSV_INVALID('the CSV is empty; a header comes first')
-  if ('unreadable' in row) throw new errors.CSV_INVALID(`line 1 cannot be read: ${explain(row.unreadable)}`)
+  if ('unreadable' in row) {
+    const why = explain(row.unreadable)
+    const is = row.unreadable.code === 'CSV_MAX_RECORD_SIZE' ? `${why}, or ${NO_LINE_ENDS}` : why
+    throw new errors.CSV_INVALID(`line 1 cannot be read: ${is}`)
+  }
   const { record, info } = row
   const refuse = (why: string) => new errors.CSV_INVALID(`line ${info.lines}: ${why}`)
   while (record.at(-1) === '') record.pop()
@@ -191,6 +204,8 @@ function checkHeader(row: Row | undefined, keys: number): string[] {
   const at = expected.findIndex((column, i) => found[i] !== column)
   const known = `the models know a string of ${keys} keys`
   if (at >= 0) {
+    const joined = describeColumn(record[at] ?? '', expected[at]!, record.slice(at + 1))
+    if (joined !== undefined) throw refuse(joined)
     const is = record[at] === undefined ? 'is missing' : `is ${quote(record[at])}`
     throw refuse(`column ${at + 1} should be ${expected[at]}, ${is}; ${known}`)
   }
@@ -202,28 +217,10 @@ function checkHeader(row: Row | undefined, keys: number): string[] {
   return expected
 }
 
-/** Say what a first line that is not the header looks like, and what to do; undefined if it may be one. */
-function describeHeader(record: readonly string[]): string | undefined {
-  const [first = '', second = ''] = record.map((field) => field.toLowerCase())
-  if (record.length === 1 && first.includes(';')) return 'fields are separated by semicolons; use commas'
-  if (record.length === 1 && first.includes('\t')) return 'fields are separated by tabs; use commas'
-  if (first.startsWith('sep=')) return 'sep= is read by Excel alone; remove this line'
-  if (first === '' && (second === 'press-0' || USER_NAMES.includes(second))) {
-    return 'column 1 has no name; it looks like a data frame index, remove it'
-  }
-  if (record.length > 2 && record.slice(1).every((field) => NUMBER.test(field))) {
-    return 'looks like a typing; a header user,press-0,release-0,... comes first'
-  }
-  if (record.some((field) => /^(?:event|timestamp|event_?type)$/i.test(field))) {
-    return 'looks like a log of key events; a row has to hold a whole typing: user,press-0,release-0,...'
-  }
-  return undefined
-}
-
 function readTyping(row: Row, columns: readonly string[], lines: LineCounter): CsvTyping {
   if ('unreadable' in row) {
     const why = `${explain(row.unreadable)}; reading stopped here, rows that follow have no answer`
-    return { line: row.unreadable.lines as number, error: why }
+    return { line: lines.next, error: why }
   }
   const { record, info } = row
   const hasUser = columns[0] === 'user'
@@ -258,15 +255,25 @@ function readTyping(row: Row, columns: readonly string[], lines: LineCounter): C
 }
 
 function findUserFault(user: string): string | undefined {
-  if (user.includes(REPLACEMENT_CHARACTER)) return 'not UTF-8'
+  if (user.includes(REPLACEMENT_CHARACTER)) {
+    return 'not UTF-8, or it was not where it was last saved, and has U+FFFD instead'
+  }
   if (user === '' || BLANK.test(user)) return `${quote(user)} is empty or has blanks around it`
   // The parser leaves it there where text follows a closing quote.
   if (user.startsWith('"')) return `${quote(user)}: a quotation mark is misplaced`
   return undefined
 }
 
-/** What a fraction says of the unit, by how long the typing took. */
+/** Units of a time since 1970, or 1601, or the year 1, that has so many digits. */
+const FINER_DIGITS: Record<number, string> = {
+  18: 'ticks of 100 ns, divide them by 10,000',
+  19: 'nanoseconds, divide them by 1,000,000'
+}
+
+/** What a fraction, or a number of so many digits, says of the unit. */
 function hint(field: string, times: string[]): string {
+  const finer = /^[0-9]+$/.test(field) ? FINER_DIGITS[field.length] : undefined
+  if (finer) return `; the times look like ${finer} and round them`
   if (!NUMBER.test(field) || !field.includes('.')) return ''
   const took = Math.max(...times.map(Number)) - Math.min(...times.map(Number))
   return took < LONGEST_IN_SECONDS
@@ -277,6 +284,6 @@ function hint(field: string, times: string[]): string {
 function explain({ code, message }: CsvError): string {
   if (code === 'CSV_QUOTE_NOT_CLOSED') return 'a quote is opened and never closed'
   if (code === 'CSV_MAX_RECORD_SIZE')
-    return `a row is longer than ${MAX_ROW_BYTES} bytes; is a quote missing?`
+    return `a quote is opened and never closed, as a row is longer than ${MAX_ROW_BYTES} bytes`
   return message
 }
