@@ -1,5 +1,6 @@
 """What the notebook draws. Every function returns a Matplotlib figure and computes no result."""
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -31,6 +32,8 @@ def color_of(name: str) -> str:
 
 def use_style() -> None:
     """Set fonts, colors and sizes for all figures of the notebook."""
+    # A user's own matplotlibrc may ask for what is not there, such as LaTeX.
+    mpl.rcdefaults()
     plt.rcParams.update(
         {
             'figure.dpi': 110,

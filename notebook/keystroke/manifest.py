@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -27,6 +26,7 @@ from keystroke.features import DDOF, FEATURES
 from keystroke.graphs.export import Exported
 from keystroke.graphs.parity import Parity, open_session, predict
 from keystroke.graphs.typing import template_rows
+from keystroke.manifest_schema import FILE, check
 from keystroke.models.table import MODELS, Input, Inputs, library, parameters
 from keystroke.models.timings import Floats
 from keystroke.models.typing_model import TypingModel
@@ -50,13 +50,6 @@ TIPPED = 0.5
 
 TIPPED_ROWS = 200
 """One row in so many may be tipped by another machine's rounding, where scores are votes."""
-
-FILE = 'manifest.json'
-SCHEMA = Path(__file__).resolve().parents[2] / 'models' / 'manifest.schema.json'
-
-
-class ManifestError(RuntimeError):
-    """A manifest that the server would refuse; nothing was published."""
 
 
 def describe_model(  # noqa: PLR0913, PLR0917 — one argument for each thing the manifest says of a model
@@ -235,37 +228,6 @@ def describe(
         },
         'models': dict(entries),
     }
-
-
-def read_schema() -> dict[str, Any]:
-    """Read the schema by which the server reads a manifest.
-
-    Raises
-    ------
-    ManifestError
-        If it is missing.
-    """
-    try:
-        schema: dict[str, Any] = json.loads(SCHEMA.read_text('utf-8'))
-    except FileNotFoundError as error:
-        raise ManifestError(
-            f'{SCHEMA} is missing; git restore models/{SCHEMA.name}, or npm run schema, makes it'
-        ) from error
-    return schema
-
-
-def check(manifest: dict[str, Any]) -> None:
-    """Check a manifest against the schema.
-
-    Raises
-    ------
-    ManifestError
-        Naming the first field at fault.
-    """
-    validator = jsonschema.Draft202012Validator(read_schema())
-    fault = jsonschema.exceptions.best_match(validator.iter_errors(manifest))
-    if fault is not None:
-        raise ManifestError(f'{FILE}: {fault.json_path.removeprefix("$.")}: {fault.message}')
 
 
 def publish(folder: str | Path, manifest: dict[str, Any], exported: Mapping[str, Exported]) -> Path:

@@ -18,7 +18,8 @@ from conftest import (
 
 from keystroke.csv_format import UserID
 from keystroke.data import read_typings
-from keystroke.manifest import ManifestError, publish
+from keystroke.manifest import publish
+from keystroke.manifest_schema import ManifestError
 
 
 def test_what_is_published_is_there_and_is_what_the_manifest_says(folder: Path) -> None:

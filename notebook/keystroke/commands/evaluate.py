@@ -9,18 +9,16 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 
-from keystroke import figures
 from keystroke.csv_rows import DataError
-from keystroke.data import SAMPLE, read_typings, require_trainable
-from keystroke.evaluation import cmu
-from keystroke.evaluation.report import evaluate, run_benchmark
+from keystroke.data import SAMPLE, Typings, read_typings, require_trainable
+from keystroke.evaluation.cmu_format import Benchmark, is_benchmark, read_benchmark
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -35,16 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument('--out', type=Path, default=RESULTS, help='folder for plots and JSON')
     options = parser.parse_args(arguments)
-    mpl.use('agg')
-    figures.use_style()
     try:
-        if cmu.is_benchmark(options.csv):
-            results = run_benchmark(cmu.read_benchmark(options.csv))
-            plots: dict[str, Figure] = {}
-        else:
-            typings = read_typings(options.csv)
-            require_trainable(typings)
-            results, plots = evaluate(typings)
+        results, plots = run(read(options.csv))
     except DataError as error:
         print(f'Not evaluated: {error}.', file=sys.stderr)
         return 1
@@ -55,14 +45,37 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def save(folder: Path, results: dict[str, Any], plots: dict[str, Figure]) -> None:
+def read(csv: Path) -> Typings | Benchmark:
+    """Read either format; ``DataError`` names what is wrong with it."""
+    if is_benchmark(csv):
+        return read_benchmark(csv)
+    typings = read_typings(csv)
+    require_trainable(typings)
+    return typings
+
+
+def run(data: Typings | Benchmark) -> tuple[dict[str, Any], 'dict[str, Figure]']:
+    """Print the tables; return results and plots by file name."""
+    # A faulty file is refused before these libraries are loaded, which takes seconds.
+    import matplotlib as mpl  # noqa: PLC0415
+
+    from keystroke import figures  # noqa: PLC0415
+    from keystroke.evaluation.report import evaluate, run_benchmark  # noqa: PLC0415
+
+    mpl.use('agg')
+    figures.use_style()
+    if isinstance(data, Benchmark):
+        return run_benchmark(data), {}
+    return evaluate(data)
+
+
+def save(folder: Path, results: dict[str, Any], plots: 'dict[str, Figure]') -> None:
     """Write results as JSON and plots as PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(as_json(results), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / 'evaluation.json').write_text(text + '\n', encoding='utf-8')
     for name, figure in plots.items():
         figure.savefig(folder / name)
-        plt.close(figure)
     print(f'\nWritten to {folder}: evaluation.json{"".join(f", {name}" for name in plots)}')
 
 

@@ -21,6 +21,7 @@ from keystroke.evaluation.answers import (
 )
 from keystroke.evaluation.bootstrap import RESAMPLES
 from keystroke.evaluation.calibration import error_if_calibrated, reliability
+from keystroke.evaluation.cmu_format import Benchmark
 from keystroke.evaluation.enrollment import Enrolled, enroll_untrained
 from keystroke.evaluation.folds import Fold, first_and_last, repetition_folds
 from keystroke.evaluation.rates import trials
@@ -163,13 +164,13 @@ def draw(answers: dict[str, Answers], users: int) -> dict[str, Figure]:
     }
 
 
-def run_benchmark(data: cmu.Benchmark) -> dict[str, Any]:
+def run_benchmark(data: Benchmark) -> dict[str, Any]:
     """Run the benchmark's protocol and print its table."""
     print(
         f'{data.name}: {len(data.subjects)} subjects, {len(data.y)} typings of '
         f'{data.times.shape[1] // 2} keys'
     )
-    detectors: dict[str, Callable[[cmu.Benchmark], Any]] = {
+    detectors: dict[str, Callable[[Benchmark], Any]] = {
         MANHATTAN: cmu.manhattan_rates,
         'typing model, impostors unknown to it': cmu.typing_model_rates,
     }

@@ -7,6 +7,7 @@ from conftest import generator, record_cmu
 
 from keystroke.commands.evaluate import as_json, main
 from keystroke.evaluation import answers, cmu, report
+from keystroke.evaluation.cmu_format import read_benchmark
 from keystroke.evaluation.report import COLUMNS, print_table
 
 RECOGNIZERS = ['typing model', 'scaled Manhattan', 'SVM', 'RF', 'XGB']
@@ -78,7 +79,7 @@ def test_a_file_in_the_benchmarks_format_runs_the_benchmarks_protocol(
     printed = capsys.readouterr().out
     assert printed.startswith('f.csv: 4 subjects, 812 typings of 3 keys\n')
     results = json.loads((tmp_path / 'out' / 'evaluation.json').read_text('utf-8'))
-    expected = cmu.manhattan_rates(cmu.read_benchmark(path))
+    expected = cmu.manhattan_rates(read_benchmark(path))
     assert results['scaled Manhattan']['EER'] == pytest.approx(expected.tolist())
     assert f'{expected.mean():.4f}' in printed
     assert 'scaled Manhattan, as published' in printed

@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, assert_published, entries_of, files, files_of, generator, record
 from nbformat import v4
 
-from keystroke.commands import train
+from keystroke.commands import execution, train
 from keystroke.models.table import MODELS
 
 
@@ -97,14 +97,14 @@ def test_training_tells_each_step_by_its_heading(
     steps = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     steps.cells.insert(1, v4.new_markdown_cell('## 1. The data\n\nSome words.'))  # type: ignore[no-untyped-call]
     nbformat.write(steps, notebook)  # type: ignore[no-untyped-call]
-    monkeypatch.setattr(train, 'NOTEBOOK', notebook)
+    monkeypatch.setattr(execution, 'NOTEBOOK', notebook)
     monkeypatch.setattr(train, 'summarize', lambda models: f'in {models}')
     (tmp_path / 'models').mkdir()
     assert train.main([str(csv), '--models', str(tmp_path / 'models')]) == 0
     said, progress = capfd.readouterr()
     assert said == f'in {tmp_path / "models"}\n'
     assert progress.startswith('Training on six users.csv: 36 typings of 6 users\n')
-    assert re.search(r'^ +\d+ s  1\. The data$', progress, re.MULTILINE)
+    assert re.search(r'^ +\d+ s  1 of 1: The data$', progress, re.MULTILINE)
     assert 'cell' not in progress
     assert 'ERROR' not in progress
 
@@ -174,7 +174,7 @@ def test_a_cell_that_fails_is_one_sentence_and_leaves_the_previous_models(
 ) -> None:
     before = files(models)
     failing = notebook_of(tmp_path / 'failing.ipynb', '1 / 0', "open('reached', 'w')")
-    monkeypatch.setattr(train, 'NOTEBOOK', failing)
+    monkeypatch.setattr(execution, 'NOTEBOOK', failing)
     assert train.main([str(csv), '--models', str(models)]) == 1
     error = capfd.readouterr().err
     assert error.endswith('\nNot trained: ZeroDivisionError: division by zero\n')
@@ -187,7 +187,7 @@ def test_in_place_stores_the_outputs_and_nothing_that_changes_at_every_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebook = notebook_of(tmp_path / 'train.ipynb', '6 * 7', "print(csv or 'by default')")
-    monkeypatch.setattr(train, 'NOTEBOOK', notebook)
+    monkeypatch.setattr(execution, 'NOTEBOOK', notebook)
     assert train.main(['--in-place']) == 0
     first = notebook.read_text()
     _, product, printed = outputs_of(notebook)
@@ -199,6 +199,89 @@ def test_in_place_stores_the_outputs_and_nothing_that_changes_at_every_run(
     assert 'version' not in json.loads(first)['metadata']['language_info']
     assert train.main(['--in-place']) == 0
     assert notebook.read_text() == first
+
+
+def test_the_users_own_kernel_startup_files_and_plot_settings_do_not_reach_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tmp_path / 'jupyter' / 'kernels' / 'python3' / 'kernel.json'
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({'argv': ['false'], 'display_name': 'x', 'language': 'python'}))
+    startup = tmp_path / 'ipython' / 'profile_default' / 'startup' / '00.py'
+    startup.parent.mkdir(parents=True)
+    startup.write_text('list = None\n')
+    (tmp_path / 'matplotlibrc').write_text('text.usetex: True\n')
+    for variable, value in {
+        'JUPYTER_PREFER_ENV_PATH': '0',
+        'JUPYTER_PATH': tmp_path / 'jupyter',
+        'JUPYTER_DATA_DIR': tmp_path / 'jupyter',
+        'IPYTHONDIR': tmp_path / 'ipython',
+        'PYTHONSTARTUP': startup,
+        'PYTHONPATH': ROOT / 'notebook',
+        'MATPLOTLIBRC': tmp_path / 'matplotlibrc',
+    }.items():
+        monkeypatch.setenv(variable, str(value))
+    notebook = notebook_of(
+        tmp_path / 'train.ipynb',
+        'from matplotlib import rcParams\n'
+        'from keystroke import figures\n'
+        'figures.use_style()\n'
+        "print(list('ab'), rcParams['text.usetex'])",
+    )
+    monkeypatch.setattr(execution, 'NOTEBOOK', notebook)
+    assert train.main(['--in-place']) == 0
+    _, printed = outputs_of(notebook)
+    assert printed[0]['text'] == "['a', 'b'] False\n"
+
+
+def test_paths_with_braces_are_paths(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / '{t}'
+    folder.mkdir()
+    monkeypatch.setenv('TMPDIR', str(folder))
+    monkeypatch.setattr('tempfile.tempdir', None)
+    monkeypatch.setattr(train, 'summarize', str)
+    notebook = notebook_of(folder / 'train.ipynb', "open(f'{models}/reached', 'w').close()")
+    monkeypatch.setattr(execution, 'NOTEBOOK', notebook)
+    braced = Path(shutil.copy(csv, folder / '{csv}.csv'))
+    assert train.main([str(braced), '--models', str(folder)]) == 0
+    assert (folder / 'reached').exists()
+
+
+def test_a_kernel_that_is_killed_is_one_sentence(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    notebook = notebook_of(tmp_path / 'killed.ipynb', 'import os; os.kill(os.getpid(), 9)')
+    monkeypatch.setattr(execution, 'NOTEBOOK', notebook)
+    assert train.main([str(csv), '--models', str(tmp_path)]) == 1
+    error = capfd.readouterr().err
+    assert error.endswith(
+        '\nNot trained: the Python that ran the notebook was ended, perhaps for want of memory.\n'
+    )
+    assert 'Traceback' not in error
+
+
+@pytest.mark.parametrize('command', ['train', 'evaluate'])
+def test_a_faulty_file_is_refused_before_the_heavy_libraries_are_loaded(
+    command: str, tmp_path: Path
+) -> None:
+    path = tmp_path / 'faulty.csv'
+    path.write_text('nothing,of,the,kind\n')
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            f'import sys; from keystroke.commands.{command} import main; main([{str(path)!r}]); '
+            "print({'sklearn', 'matplotlib', 'papermill', 'scipy'} & set(sys.modules))",
+        ],
+        cwd=ROOT / 'notebook',
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'faulty.csv, line 1: column 1 should be user, is "nothing".' in loaded.stderr
+    assert loaded.stdout == 'set()\n'
 
 
 @pytest.fixture
@@ -214,7 +297,7 @@ def training(
     )
     assert process.stderr is not None
     seen = ''
-    while not re.search(r'\d+ s  7\. ', seen):
+    while not re.search(r'\d+ s  7 of 9: ', seen):
         character = process.stderr.read(1)
         assert character, seen
         seen += character
@@ -248,14 +331,19 @@ def test_training_that_is_killed_leaves_the_previous_models(
     assert_published(models)
     if how == signal.SIGINT:
         last = error.splitlines()[-1]
-        assert last == 'Interrupted; the previous models are left as they were.'
+        as_before = (
+            rf'the models in {re.escape(str(models))} are as before, of six users\.csv, 20[-\d]+'
+        )
+        assert re.fullmatch(rf'Interrupted; {as_before}\.', last)
         assert 'Traceback' not in error
 
 
 def test_a_missing_schema_is_reported_before_anything_is_trained(
     csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr('keystroke.manifest.SCHEMA', tmp_path / 'models' / 'manifest.schema.json')
+    monkeypatch.setattr(
+        'keystroke.manifest_schema.SCHEMA', tmp_path / 'models' / 'manifest.schema.json'
+    )
     assert train.main([str(csv), '--models', str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert re.fullmatch(

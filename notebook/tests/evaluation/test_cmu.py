@@ -9,12 +9,8 @@ from numpy.typing import NDArray
 
 from keystroke.csv_rows import DataError
 from keystroke.evaluation import cmu
-from keystroke.evaluation.cmu import (
-    is_benchmark,
-    manhattan_rates,
-    read_benchmark,
-    typing_model_rates,
-)
+from keystroke.evaluation.cmu import manhattan_rates, typing_model_rates
+from keystroke.evaluation.cmu_format import is_benchmark, read_benchmark
 from keystroke.models.typing_model import TypingModel
 
 HEADER = ['subject', 'sessionIndex', 'rep', 'H.a', 'DD.a.b', 'UD.a.b', 'H.b']

@@ -8,7 +8,7 @@ from conftest import REAL, Learned, generator
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from keystroke.evaluation.cmu import is_benchmark, read_benchmark
+from keystroke.evaluation.cmu_format import is_benchmark, read_benchmark
 from keystroke.graphs.export import Exported, export
 from keystroke.graphs.parity import (
     ParityError,
