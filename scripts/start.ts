@@ -1,15 +1,19 @@
 /** `npm start [-- path/to.csv]`: train where there are no models of that data, build, serve. */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { isIPv6 } from 'node:net'
 import { join, parse, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import pretty from 'pino-pretty'
 import { ConfigError, readConfig } from '../server/src/config.ts'
 import { goldenRequests } from '../server/src/models/golden.ts'
 import { checkFiles, ModelsError, readManifest } from '../server/src/models/manifest.ts'
 import type { Manifest } from '../server/src/schemas/manifest.ts'
 import { build } from './build.ts'
-import { CALLED_FROM, ended, ROOT, SERVICE } from './lib/processes.ts'
+import { freePorts, whyNotListen } from './lib/ports.ts'
+import { CALLED_FROM, ended, onOrphaned, ROOT, SERVICE } from './lib/processes.ts'
 import { isAnswered, within } from './lib/wait.ts'
 import { train } from './train.ts'
 
@@ -25,23 +29,40 @@ const READABLE: pretty.PrettyOptions = {
 /** Signals closer together than this are one, ms. */
 const SAME_SIGNAL = 500
 
+const USAGE = `Usage: npm start [-- path/to.csv]
+
+Trains on a CSV of typings (docs/csv.md), or on the synthetic sample, where there are no models of it yet; then builds
+the service and serves them. Settings are environment variables: docs/settings.md.`
+
+/** What the user can mend; the message says how. */
+class StartError extends Error {}
+
 try {
-  process.exitCode = await start(process.argv[2])
+  process.exitCode = await start(process.argv.slice(2))
 } catch (error) {
-  if (!(error instanceof ConfigError || error instanceof ModelsError)) throw error
-  console.error(error.message)
+  const isUsers = [ConfigError, ModelsError, StartError].some((kind) => error instanceof kind)
+  if (!isUsers) throw error
+  console.error((error as Error).message)
   process.exitCode = 1
 }
 
-async function start(csv?: string): Promise<number> {
-  const { HOST, PORT, MODELS_DIR, API_KEY_SHA256 } = readConfig()
+async function start(args: string[]): Promise<number> {
+  const { csv, wantsHelp } = readArguments(args)
+  if (wantsHelp) {
+    console.log(USAGE)
+    return 0
+  }
+  const { HOST, PORT: wanted, MODELS_DIR, API_KEY_SHA256 } = readConfig()
+  // Before a training of minutes. Another process that listens there would answer for this one.
+  const why = await whyNotListen(HOST, wanted)
+  if (why !== undefined) throw new StartError(`${why}: PORT=${wanted + 1} npm start`)
+  const PORT = wanted === 0 ? (await freePorts(1))[0]! : wanted
   const models = resolve(ROOT, MODELS_DIR)
-  const wanted = csv === undefined ? undefined : resolve(CALLED_FROM, csv)
 
-  const reason = await whyTrain(models, wanted)
+  const reason = await whyTrain(models, csv)
   if (reason !== undefined) {
-    console.error(`Training, which takes about a minute: ${reason}`)
-    const code = await train([wanted ?? join(ROOT, 'data', 'sample.csv'), '--models', models])
+    console.error(`Training, which takes a minute, or some on a busy machine: ${reason}`)
+    const code = await train([csv ?? join(ROOT, 'data', 'sample.csv'), '--models', models])
     if (code !== 0) return code
   }
 
@@ -52,7 +73,7 @@ async function start(csv?: string): Promise<number> {
   const server = spawn(process.execPath, SERVICE, {
     cwd: ROOT,
     stdio: ['inherit', process.stdout.isTTY ? 'pipe' : 'inherit', 'inherit'],
-    env: { ...process.env, MODELS_DIR: models },
+    env: { ...process.env, PORT: `${PORT}`, MODELS_DIR: models },
     // Out of the terminal's reach: a second signal ends the server at once, and Ctrl-C comes here several
     // times over, from the terminal, from npm and from tsx.
     detached: true
@@ -66,8 +87,9 @@ async function start(csv?: string): Promise<number> {
       server.kill(signal)
     })
   }
+  onOrphaned(() => server.kill('SIGTERM'))
 
-  const url = `http://${HOST === '0.0.0.0' || HOST === '::' ? 'localhost' : HOST}:${PORT}`
+  const url = `http://${nameOf(HOST)}:${PORT}`
   const over = ended(server)
   const ready = await Promise.race([
     within(STARTS_WITHIN, () => isAnswered(`${url}/health/ready`), 50),
@@ -75,6 +97,25 @@ async function start(csv?: string): Promise<number> {
   ])
   if (ready) console.error(welcome(url, await readManifest(models), API_KEY_SHA256 !== undefined))
   return over
+}
+
+/** How a browser on this machine names the address that the service listens on. */
+function nameOf(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return isIPv6(host) ? `[${host}]` : host
+}
+
+function readArguments(args: string[]): { csv: string | undefined; wantsHelp: boolean } {
+  try {
+    const options = { help: { type: 'boolean', short: 'h', default: false } } as const
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+    const [csv, ...others] = positionals
+    if (others.length > 0)
+      throw new Error(`One CSV is served at a time, and not ${others.join(', ')} as well.`)
+    return { csv: csv === undefined ? undefined : resolve(CALLED_FROM, csv), wantsHelp: values.help }
+  } catch (error) {
+    throw new StartError(`${(error as Error).message}\n\n${USAGE}`)
+  }
 }
 
 /** Say why models have to be trained; undefined if those that are there will do. */
@@ -85,7 +126,7 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
     await checkFiles(models, manifest)
   } catch (error) {
     if (!(error instanceof ModelsError)) throw error
-    return error.message
+    return existsSync(join(models, 'manifest.json')) ? error.message : 'there are no models yet.'
   }
   if (csv === undefined) return undefined
   const bytes = await readFile(csv).catch((error: Error) => {
@@ -103,7 +144,9 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
 /** The string from the text file beside a CSV, as `notebook/keystroke/data.py` reads it; null without one. */
 async function readString(csv: string): Promise<string | null> {
   const { dir, name } = parse(csv)
-  const text = await readFile(join(dir, `${name}.txt`), 'utf8').catch(() => null)
+  const path = join(dir, `${name}.txt`)
+  if (path === csv) return null
+  const text = await readFile(path, 'utf8').catch(() => null)
   return text?.replace(/^\ufeff|\r?\n$/g, '').normalize('NFC') ?? null
 }
 

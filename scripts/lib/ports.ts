@@ -13,3 +13,23 @@ export async function freePorts(count: number): Promise<number[]> {
   await Promise.all(servers.map((server) => once(server.close(), 'close')))
   return ports
 }
+
+/**
+ * Say why a program cannot listen somewhere.
+ *
+ * @param port - any port that is free where 0
+ * @returns undefined if it can
+ */
+export async function whyNotListen(host: string, port: number): Promise<string | undefined> {
+  const server = createServer().listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE') return `Port ${port} is taken`
+    if (code === 'EACCES') return `Port ${port} is the system's`
+    return `${host} is not an address of this machine, ${message}`
+  }
+  await once(server.close(), 'close')
+  return undefined
+}

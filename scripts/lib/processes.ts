@@ -26,6 +26,9 @@ export const nodeTool = (name: string): string =>
  */
 export const SERVICE = ['--max-semi-space-size=64', 'server/dist/main.js'] as const
 
+/** ms between two looks for the process that started this one. */
+const ORPHANED_LOOK = 500
+
 /** Environment in which Python finds the notebook's package. */
 export const PYTHON_ENV = { ...process.env, PYTHONPATH: join(ROOT, 'notebook') }
 
@@ -41,7 +44,36 @@ export function ended(child: ChildProcess): Promise<number> {
   })
 }
 
-/** Run a command with this process's terminal. */
-export function run(command: string, args: string[], options: SpawnOptions = {}): Promise<number> {
-  return ended(spawn(command, args, { cwd: ROOT, stdio: 'inherit', shell: WINDOWS, ...options }))
+/**
+ * Run a command with this process's terminal. It ends with this process, and after Ctrl-C this process ends after it.
+ *
+ * @returns its exit code; 1 if a signal ended it
+ */
+export async function run(command: string, args: string[], options: SpawnOptions = {}): Promise<number> {
+  const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit', shell: WINDOWS, ...options })
+  // The terminal sends it to the child as well, which says what became of its work.
+  const wait = () => {}
+  const stop = () => child.kill('SIGINT')
+  process.on('SIGINT', wait).on('SIGTERM', stop)
+  const watch = onOrphaned(stop)
+  try {
+    return await ended(child)
+  } finally {
+    clearInterval(watch)
+    process.off('SIGINT', wait).off('SIGTERM', stop)
+  }
+}
+
+/**
+ * Call back once the process that started this one is gone: npm, when it is killed, kills the shell that runs its
+ * scripts, and nothing else.
+ */
+export function onOrphaned(callback: () => void): NodeJS.Timeout {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    callback()
+  }, ORPHANED_LOOK)
+  return watch.unref()
 }

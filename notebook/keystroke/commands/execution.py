@@ -1,5 +1,6 @@
 """Execute the notebook, with the environment's kernel and no settings but the project's."""
 
+import logging
 import os
 import re
 import sys
@@ -37,6 +38,9 @@ def execute(csv: Path, models: Path, *, in_place: bool = False) -> None:
     NotebookError
         If a cell fails or the kernel ends; nothing is published then.
     """
+    # The exception says it once. A task that is interrupted is gone when asyncio complains of it.
+    for logger in ('papermill', 'asyncio'):
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
     notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as settings:
         _use_own_settings(Path(settings))
@@ -50,8 +54,7 @@ def execute(csv: Path, models: Path, *, in_place: bool = False) -> None:
                 cwd=NOTEBOOK.parent,
                 progress_bar=False,
                 on_cell_start=_Progress(notebook),
-                # The exception reports a failed cell once. The kernel's own lines are noise:
-                # that it listens on loopback, or that it was interrupted while it ended.
+                # That it listens on loopback, or that it was interrupted while it ended.
                 extra_arguments=['--log-level=CRITICAL'],
             )
         except PapermillExecutionError as error:
