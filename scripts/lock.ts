@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { ROOT, run, UV } from './lib/processes.ts'
 
 const PROJECT = 'notebook/pyproject.toml'
-const GROUPS = ['uv', 'infra', 'bench', 'jupyter']
+const GROUPS = ['uv', 'infra', 'clients', 'bench', 'jupyter']
 const group = (name: string) => ['--group', `${PROJECT}:${name}`]
 
 const folder = await mkdtemp(join(tmpdir(), 'keystroke-lock-'))

@@ -34,7 +34,7 @@ const USAGE = `Usage: npm start [-- path/to.csv]
 Trains on a CSV of typings (docs/csv.md), or on the synthetic sample, where there are no models of it yet; then builds
 the service and serves them. Settings are environment variables: docs/settings.md.`
 
-/** What the user can mend; the message says how. */
+/** What the user can fix; the message says how. */
 class StartError extends Error {}
 
 try {

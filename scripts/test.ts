@@ -41,8 +41,9 @@ const TOGETHER: Record<string, { find: () => Promise<string[]>; prepare: () => P
   }
 }
 
-/** What runs containers, alone, for it is measured under load. */
+/** What runs alone: containers, which are measured under load, and what builds the service that other tests run. */
 const ALONE: Record<string, string> = {
+  start: 'scripts/test/start.test.ts',
   image: 'scripts/test/image.test.ts',
   deploy: 'infra/test/deploy/deploy.e2e.ts'
 }

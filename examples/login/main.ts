@@ -11,4 +11,10 @@ const {
 
 const recognition = new Recognition(KEYSTROKE_URL, KEYSTROKE_KEY, KEYSTROKE_ADMIN_KEY)
 const app = await buildLogin(recognition, { level: 'warn' })
-console.log(`Open ${await app.listen({ host: '127.0.0.1', port: Number(PORT) })}`)
+try {
+  console.log(`Open ${await app.listen({ host: '127.0.0.1', port: Number(PORT) })}`)
+} catch (error) {
+  if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+  console.error(`Port ${PORT} is taken: PORT=${Number(PORT) + 1} npx tsx examples/login/main.ts`)
+  process.exitCode = 1
+}

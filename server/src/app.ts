@@ -146,6 +146,8 @@ export async function buildApp({
     { parseAs: 'buffer' },
     async (request: FastifyRequest, body: Buffer) => {
       admission.arrived(request, body.length)
+      // Many clients send the type with every call.
+      if (body.length === 0 && request.routeOptions.schema?.body === undefined) return undefined
       return parseJson(body)
     }
   )
@@ -185,8 +187,10 @@ export async function buildApp({
   })
   app.setNotFoundHandler(({ method, url }, reply) => {
     const [path] = url.split('?', 1) as [string]
-    const allowed = methodsOf(path).join(', ')
-    if (allowed === '') throw new errors.NOT_FOUND(method, shorten(path))
+    const methods = methodsOf(path)
+    // A folder of files takes the method, and has no such file.
+    if (methods.length === 0 || methods.includes(method)) throw new errors.NOT_FOUND(method, shorten(path))
+    const allowed = methods.join(', ')
     reply.header('allow', allowed)
     throw new errors.METHOD(method, shorten(path), allowed)
   })

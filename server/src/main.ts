@@ -22,10 +22,10 @@ const GRACE = 10_000
 try {
   await main()
 } catch (error) {
-  const { code, message, stack } = error as NodeJS.ErrnoException
-  const isOperators =
-    error instanceof ConfigError || error instanceof ModelsError || code === 'EADDRINUSE' || code === 'EACCES'
-  process.stderr.write(`${isOperators ? message : stack}\n`)
+  const { code, message, stack, port } = error as NodeJS.ErrnoException & { port?: number }
+  const isOperators = error instanceof ConfigError || error instanceof ModelsError || code === 'EACCES'
+  const why = code === 'EADDRINUSE' ? `Port ${port} is taken; set another.` : isOperators ? message : stack
+  process.stderr.write(`${why}\n`)
   process.exit(1)
 }
 

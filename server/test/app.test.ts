@@ -75,6 +75,7 @@ t.test('an unknown path is 404 in the documented form', async (t) => {
     message: 'there is no GET /nowhere; see /docs',
     requestID: nowhere.headers['x-request-id']
   })
+  t.match((await app.inject('/docs/static/nothing.js')).json(), { statusCode: 404, code: 'KS_ERR_NOT_FOUND' })
   const { message } = (await app.inject(`/${'x'.repeat(8000)}?api_key=secret`)).json()
   t.match(message, /^there is no GET \/x{59}…; see \/docs$/, 'neither a long path nor a query is repeated')
 })

@@ -146,5 +146,5 @@ t.test('a port in use is reported in one sentence', async (t) => {
   const { port } = other.address() as { port: number }
   const run = start({ PORT: String(port) })
   t.equal(await run.exit, 1)
-  t.match(run.stderr(), new RegExp(`^listen EADDRINUSE: address already in use 127.0.0.1:${port}\\n$`))
+  t.match(run.stderr(), new RegExp(`^Port ${port} is taken; set another\\.\\n$`))
 })

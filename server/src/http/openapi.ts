@@ -35,12 +35,9 @@ export async function registerOpenapi(
         { name: 'recognize', description: 'Who typed, and is it who they say? By every single time' },
         { name: 'models', description: 'What answers' },
         { name: 'health', description: 'For load balancers' }
-      ],
-      // Beside this document, wherever a proxy has put both.
-      servers: [{ url: '.' }]
+      ]
+      // Without servers: the service does not know its address, and generated clients take "." for a host.
     },
-    // It reads servers’ addresses as absolute ones.
-    stripBasePath: false,
     transformObject: (document) => nameSchemas('openapiObject' in document ? document.openapiObject : {})
   })
   await app.register(swaggerUi, {
@@ -77,11 +74,21 @@ function nameSchemas<T extends object>(document: T): T {
     if (typeof visited.title !== 'string' || !('type' in visited || 'enum' in visited)) return visited
     // Those of a whole body are its media type's already.
     const { title, examples: _, ...schema } = visited
-    named[title] ??= schema
-    if (!isDeepStrictEqual(named[title], schema)) throw new Error(`two schemas are called ${title}`)
+    named[title] ??= separateTypes(schema)
+    if (!isDeepStrictEqual(named[title], separateTypes(schema)))
+      throw new Error(`two schemas are called ${title}`)
     return { $ref: `#/components/schemas/${title}` }
   }
   const visited = visit(document) as { components?: object }
   visited.components = { ...visited.components, schemas: named }
   return visited as T
+}
+
+/** Generators of clients name a type that is one of several schemas, and few know a list of types. */
+function separateTypes({ type, minimum, maximum, ...schema }: Record<string, unknown>): object {
+  if (!Array.isArray(type)) return { ...schema, type, minimum, maximum }
+  return {
+    ...schema,
+    anyOf: type.map((each) => (each === 'integer' ? { type: each, minimum, maximum } : { type: each }))
+  }
 }

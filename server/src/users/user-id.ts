@@ -8,7 +8,7 @@ const LONGEST = 128
 
 /** As an integer is written, and as somebody may write one who means it. */
 const INTEGER = /^(?:0|-?[1-9][0-9]*)$/
-const NUMBER = /^[+-]?[0-9.]+(?:e[+-]?[0-9]+)?$/i
+const NUMBER = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i
 
 /** What neither a name nor a row of a CSV should hold. */
 const CONTROL = /\p{Cc}|\p{Cs}/u

@@ -245,6 +245,28 @@ t.test('invalid users and typings are refused with what is wrong', async (t) => 
   refused(t, await call('GET', '/users/eve'), 404, /there is no user "eve"/)
 })
 
+t.test('a call without a body has none, whatever its content type', async (t) => {
+  const { call } = await open(t)
+  const type = { 'content-type': 'application/json' }
+  t.equal((await call('PUT', '/users/ada', foreigners(0, 1, 2))).statusCode, 201)
+  t.equal((await call('DELETE', '/users/ada', undefined, type)).statusCode, 204)
+  refused(
+    t,
+    await call('PUT', '/users/ada', undefined, type),
+    400,
+    'body is empty; a JSON document was expected'
+  )
+})
+
+t.test('names of numbers and dots are names', async (t) => {
+  const { call } = await open(t)
+  for (const name of ['10.0.0.1', '1.2.3', '2026.11.28', '1-2']) {
+    const reply = await call('PUT', `/users/${name}`, foreigners(0, 1, 2))
+    t.match(reply.json(), { UserID: name }, name)
+    t.equal((await call('DELETE', `/users/${name}`)).statusCode, 204)
+  }
+})
+
 t.test('names that look alike are one user', async (t) => {
   const { call } = await open(t)
   const [composed, decomposed] = ['Jos\u00e9', 'Jose\u0301']
