@@ -38,6 +38,9 @@ from keystroke.evaluation.recognizers import (
 )
 from keystroke.evaluation.strangers import meet_strangers
 
+ASKED = (1, 2)
+"""Typings that users who were not trained are asked about with, together."""
+
 COLUMNS = {
     'rank1': 'rank-1',
     'rank5': 'rank-5',
@@ -108,10 +111,14 @@ def evaluate(typings: Typings) -> tuple[dict[str, Any], dict[str, Figure]]:
     if users > 2:
         results['strangers'] = asdict(meet_strangers(sample))
         print_strangers(results['strangers'])
-    enrolled = enroll_untrained(sample, [1])[1]
+    enrolled = {
+        asked: {n: _rates_of(each) for n, each in found.items()}
+        for asked, found in enroll_untrained(sample, ASKED).items()
+        if found
+    }
     if enrolled:
-        results['enrolledWithoutTraining'] = {n: _rates_of(found) for n, found in enrolled.items()}
-        print_enrolled(results['enrolledWithoutTraining'])
+        results['enrolledWithoutTraining'] = enrolled
+        print_enrolled(enrolled)
     return results, plots
 
 
@@ -232,20 +239,29 @@ def _rates_of(found: Enrolled) -> dict[str, float]:
     }
 
 
-def print_enrolled(found: dict[int, dict[str, float]]) -> None:
+def print_enrolled(enrolled: dict[int, dict[int, dict[str, float]]]) -> None:
     """Print how users are recognized who were enrolled without training, by typings."""
     print_table(
         'One half of the users trained, the other enrolled with their first typings, and the other '
         'way round',
-        ['typings', 'rank-1', 'pooled EER', "strangers' claims accepted", 'own claims refused'],
+        [
+            'asked with',
+            'enrolled with',
+            'rank-1',
+            'pooled EER',
+            "strangers' claims accepted",
+            'own claims refused',
+        ],
         [
             [
+                str(asked),
                 str(n),
                 f'{rates["rank1"]:.3f}',
                 f'{rates["pooledEER"]:.3f}',
                 f'{rates["falseAcceptanceRate"]:.2%}',
                 f'{rates["falseRejectionRate"]:.1%}',
             ]
+            for asked, found in enrolled.items()
             for n, rates in found.items()
         ],
     )

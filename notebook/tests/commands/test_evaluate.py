@@ -58,6 +58,13 @@ def test_it_prints_tables_and_writes_plots_and_json(
         assert low <= high
     assert results['leaveOneRepetitionOut']['SVM']['reliability'] is None
     assert 0 <= results['strangers']['auroc'] <= 1
+    # A quarter of each user's typings is asked about, two.
+    assert list(results['enrolledWithoutTraining']) == ['1', '2']
+    for by_typings in results['enrolledWithoutTraining'].values():
+        assert list(by_typings) == ['1', '2', '3', '5']
+        assert all(
+            f'{rates["falseRejectionRate"]:.1%}' in printed.out for rates in by_typings.values()
+        )
 
 
 def test_two_users_with_two_typings_each_are_enough(
