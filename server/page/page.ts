@@ -3,6 +3,7 @@
 import { byId } from './lib/dom.ts'
 import { type Card, Service } from './lib/service.ts'
 import { askKey } from './parts/api-key-dialog.ts'
+import { FixedString } from './parts/fixed-string.ts'
 import { showBatch } from './views/batch.ts'
 import { showCard } from './views/card.ts'
 import { EnrollView } from './views/enroll.ts'
@@ -35,11 +36,15 @@ function describeServed({ dataset: { name, users, typings, keys, string, isSynth
 window.addEventListener('hashchange', () => {
   if (location.hash === '#content') return
   showView()
-  // A screen reader then reads on from the view that was asked for.
-  document.querySelector<HTMLElement>('main > section:not([hidden]) h1')?.focus()
   scrollTo(0, 0)
+  // A screen reader then reads on from the view that was asked for.
+  if (!isJoining) document.querySelector<HTMLElement>('main > section:not([hidden]) h1')?.focus()
+  isJoining = false
 })
 showView()
+
+/** Whether somebody goes on from one view to another, in a field. */
+let isJoining = false
 
 const service = new Service(askKey)
 try {
@@ -50,8 +55,14 @@ try {
     if (isSynthetic)
       place.textContent = `The ${users} users who are there already are synthetic: no person typed them.`
   }
-  new RecognizeView(service, card)
-  new EnrollView(service, card)
+  const string = new FixedString(card)
+  const enroll = new EnrollView(service, string)
+  new RecognizeView(service, card, string, (typings) => {
+    isJoining = true
+    location.hash = '#enroll'
+    showView()
+    enroll.begin(typings)
+  })
   new RecordView(card.dataset.string)
   showBatch(service, card)
   showCard(card)

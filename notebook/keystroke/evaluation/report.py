@@ -22,7 +22,7 @@ from keystroke.evaluation.answers import (
 from keystroke.evaluation.bootstrap import RESAMPLES
 from keystroke.evaluation.calibration import error_if_calibrated, reliability
 from keystroke.evaluation.cmu_format import Benchmark
-from keystroke.evaluation.enrollment import Enrolled, enroll_untrained
+from keystroke.evaluation.enrollment import Enrolled, enroll_by_background, enroll_untrained
 from keystroke.evaluation.folds import Fold, first_and_last, repetition_folds
 from keystroke.evaluation.rates import trials
 from keystroke.evaluation.recognizers import (
@@ -119,6 +119,10 @@ def evaluate(typings: Typings) -> tuple[dict[str, Any], dict[str, Figure]]:
     if enrolled:
         results['enrolledWithoutTraining'] = enrolled
         print_enrolled(enrolled)
+        most = max(enrolled[1])
+        backgrounds = {n: _rates_of(each) for n, each in enroll_by_background(sample, most).items()}
+        results['enrolledByBackground'] = backgrounds
+        print_backgrounds(backgrounds, most)
     return results, plots
 
 
@@ -262,6 +266,24 @@ def print_enrolled(enrolled: dict[int, dict[int, dict[str, float]]]) -> None:
                 f'{rates["falseRejectionRate"]:.1%}',
             ]
             for asked, found in enrolled.items()
+            for n, rates in found.items()
+        ],
+    )
+
+
+def print_backgrounds(found: dict[int, dict[str, float]], enrolled: int) -> None:
+    """Print how many users a model has to be trained on for others to be enrolled."""
+    print_table(
+        f'Trained on so many users, the other half enrolled with {enrolled} typings, and the other '
+        'way round',
+        ['trained', 'pooled EER', "strangers' claims accepted", 'own claims refused'],
+        [
+            [
+                str(n),
+                f'{rates["pooledEER"]:.3f}',
+                f'{rates["falseAcceptanceRate"]:.2%}',
+                f'{rates["falseRejectionRate"]:.1%}',
+            ]
             for n, rates in found.items()
         ],
     )

@@ -60,6 +60,8 @@ def test_it_prints_tables_and_writes_plots_and_json(
     assert 0 <= results['strangers']['auroc'] <= 1
     # A quarter of each user's typings is asked about, two.
     assert list(results['enrolledWithoutTraining']) == ['1', '2']
+    assert list(results['enrolledByBackground']) == ['3'], 'half of six users'
+    assert results['enrolledByBackground']['3'] == results['enrolledWithoutTraining']['1']['5']
     for by_typings in results['enrolledWithoutTraining'].values():
         assert list(by_typings) == ['1', '2', '3', '5']
         assert all(

@@ -3,7 +3,11 @@ import pytest
 from conftest import Learned, generated
 
 from keystroke.evaluation.answers import summarize
-from keystroke.evaluation.enrollment import enroll_untrained, equal_error_rates
+from keystroke.evaluation.enrollment import (
+    enroll_by_background,
+    enroll_untrained,
+    equal_error_rates,
+)
 from keystroke.evaluation.folds import first_and_last
 from keystroke.evaluation.recognizers import fit_typing_model, sample_of
 from keystroke.models.timings import as_times
@@ -55,3 +59,13 @@ def test_about_one_strangers_claim_in_a_hundred_passes_whatever_a_user_is_enroll
 ) -> None:
     for each in enroll_untrained(sample_of(sample.typings), [1])[1].values():
         assert 0.003 < each.false_acceptance_rate < 0.02
+
+
+def test_a_model_of_few_users_enrolls_the_other_half_all_the_same() -> None:
+    found = enroll_by_background(generated(24, 8), 5)
+    assert list(found) == [5, 10, 12]
+    # Everybody is enrolled once, and asked about with two typings, beside those who are trained.
+    assert [each.answers.scores.shape for each in found.values()] == [(48, 17), (48, 22), (48, 24)]
+    assert found[12].false_rejection_rate == (
+        enroll_untrained(generated(24, 8), [1])[1][5].false_rejection_rate
+    )

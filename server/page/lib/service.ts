@@ -17,8 +17,14 @@ export type { ClassifierName, Features, ModelName, UserID }
 /** Candidates of a classifier that are asked for and shown. */
 const TOP = 5
 
-/** The service's code for a key that may not identify. */
+/** The service's codes: for a key that may not identify, one that may not administer, and a user who is not there. */
 const NOT_IDENTIFYING = 'KS_ERR_IDENTIFY_KEY'
+const NOT_ADMINISTERING = 'KS_ERR_ADMIN_KEY'
+const UNKNOWN_USER = 'KS_ERR_USER_UNKNOWN'
+
+/** Why another key is asked for. */
+const REFUSED_KEY = 'That key is not accepted.'
+const ADMIN_KEY = 'This key asks; adding people, and asking about files, takes an administrator’s key.'
 
 type UserPage = Static<typeof UsersReply>
 
@@ -42,10 +48,10 @@ export class ServiceError extends Error {
 /**
  * Asks the person for an API key.
  *
- * @param wasRefused - whether the last one was not accepted
+ * @param why - the last one will not do, in a sentence; empty where there was none
  * @returns undefined if they would rather not
  */
-export type AskKey = (wasRefused: boolean) => Promise<string | undefined>
+export type AskKey = (why: string) => Promise<string | undefined>
 
 /** The service, asked over its API alone. */
 export class Service {
@@ -63,6 +69,11 @@ export class Service {
 
   async describeModels(): Promise<Card> {
     return (await this.#call('models')).json()
+  }
+
+  /** How many users there are now, trained and enrolled. */
+  async countUsers(): Promise<number> {
+    return (await this.describeModels()).users
   }
 
   async computeFeatures(typing: Typing): Promise<Features> {
@@ -100,6 +111,16 @@ export class Service {
     const headers = { 'content-type': 'application/json', ...(isNew && { 'if-none-match': '*' }) }
     const body = JSON.stringify({ Typings })
     return (await this.#call(pathOf(userID), { method: 'PUT', headers, body })).json()
+  }
+
+  /** @returns undefined where there is no such user */
+  async findUser(userID: UserID): Promise<User | undefined> {
+    try {
+      return await (await this.#call(pathOf(userID), {}, UNKNOWN_USER)).json()
+    } catch (error) {
+      if (hasCode(error, UNKNOWN_USER)) return undefined
+      throw error
+    }
   }
 
   /** All users but those of the training. */
@@ -158,11 +179,17 @@ export class Service {
       // Another call may have got a key since this one was sent.
       if (this.#key !== key) continue
       // Calls that are refused together ask once.
-      this.#asking ??= this.#askKey(key !== undefined).finally(() => {
+      const isScope = hasCode(refusal, NOT_ADMINISTERING)
+      const why = isScope ? ADMIN_KEY : key === undefined ? '' : REFUSED_KEY
+      this.#asking ??= this.#askKey(why).finally(() => {
         this.#asking = undefined
       })
       const given = await this.#asking
-      if (given === undefined) throw new ServiceError('The service answers only with a key.')
+      if (given === undefined) {
+        throw isScope
+          ? new ServiceError(ADMIN_KEY, NOT_ADMINISTERING)
+          : new ServiceError('The service answers only with a key.')
+      }
       this.#key = given
       this.#mayIdentify = true
       keepKey(given)
@@ -214,3 +241,6 @@ async function explain(response: Response): Promise<ServiceError> {
 
 const hasCode = (error: unknown, code: string | undefined): boolean =>
   code !== undefined && error instanceof ServiceError && error.code === code
+
+/** Whether a call needs an administrator's key, and the person has given another. */
+export const needsAdmin = (error: unknown): boolean => hasCode(error, NOT_ADMINISTERING)

@@ -27,6 +27,11 @@ export class TypingField {
     return this.#recorder !== undefined
   }
 
+  /** Whether something is said already of the string, or of the device, that may not do. */
+  get hasNotice(): boolean {
+    return this.#recorder?.notice !== undefined
+  }
+
   /** Say something about the next typing, or the last. */
   say(text: string, kind: 'plain' | 'good' | 'bad' = 'plain'): void {
     this.#status.textContent = text

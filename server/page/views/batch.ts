@@ -109,6 +109,15 @@ class Tally {
   #hasUser = false
   #header: string[] = []
   readonly #first: string[][] = []
+  /** The first that are named otherwise than in the file. */
+  readonly #others: string[][] = []
+  readonly #filter = byId('batch-filter', HTMLElement)
+  readonly #onlyOthers = find(this.#filter, 'input', HTMLInputElement)
+
+  constructor() {
+    this.#onlyOthers.checked = false
+    this.#onlyOthers.onchange = () => this.show()
+  }
 
   /** @param header - Line, User if the file has it, UserID, Error */
   add(header: string[], rows: string[][]): void {
@@ -118,8 +127,13 @@ class Tally {
       this.rows++
       if (this.#first.length < SHOWN) this.#first.push(row)
       if (row.at(-1) !== '') this.#faulty++
-      else if (this.#hasUser && row[1] === row[2]) this.#right++
+      else if (this.#isRight(row)) this.#right++
+      else if (this.#hasUser && this.#others.length < SHOWN) this.#others.push(row)
     }
+  }
+
+  #isRight(row: string[]): boolean {
+    return this.#hasUser && row[1] === row[2]
   }
 
   show(): void {
@@ -136,9 +150,19 @@ class Tally {
       ...facts.map(([what, value]) => html('div', {}, html('dt', {}, what), html('dd', {}, value)))
     )
     byId('batch-memory', HTMLElement).hidden = !this.#hasUser
-    const caption = this.rows > SHOWN ? `The first ${SHOWN} of ${this.rows} rows` : `All ${this.rows} rows`
-    byId('batch-table', HTMLTableElement).replaceChildren(
-      ...table(caption, this.#header, this.#first).children
-    )
+    const others = answered - this.#right
+    this.#filter.hidden = !this.#hasUser || others === 0
+    find(this.#filter, 'span', HTMLElement).textContent = `Only the ${others} named otherwise`
+    const isFiltered = this.#onlyOthers.checked && !this.#filter.hidden
+    const [shown, all, what] = isFiltered
+      ? [this.#others, others, 'rows named otherwise']
+      : [this.#first, this.rows, 'rows']
+    const caption = all > shown.length ? `The first ${SHOWN} of ${all} ${what}` : `All ${all} ${what}`
+    const drawn = table(caption, this.#header, shown)
+    for (const [i, row] of shown.entries()) {
+      const isOther = this.#hasUser && row.at(-1) === '' && !this.#isRight(row)
+      drawn.tBodies[0]!.rows[i]!.classList.toggle('other', isOther)
+    }
+    byId('batch-table', HTMLTableElement).replaceChildren(...drawn.children)
   }
 }

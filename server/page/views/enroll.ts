@@ -1,17 +1,19 @@
-import { byId, html } from '../lib/dom.ts'
-import type { Card, Service, UserID } from '../lib/service.ts'
+import { byId, find, html } from '../lib/dom.ts'
+import { findNameFault } from '../lib/recording.ts'
+import { needsAdmin, type Service, type UserID } from '../lib/service.ts'
+import type { FixedString } from '../parts/fixed-string.ts'
 import { TypingField } from '../parts/typing-field.ts'
 import { howSure, showVerdict } from '../parts/verdict.ts'
 import type { Typing } from '../recorder.ts'
 
 /** Typings that somebody is added with, and how many more where these are not alike. */
-const WANTED = 4
+export const WANTED = 4
 const MORE = 2
 
 /** The view where people add themselves, and see that they are recognized. */
 export class EnrollView {
   readonly #service: Service
-  readonly #string: string
+  #string = ''
   readonly #name = byId('enroll-name', HTMLInputElement)
   readonly #fault = byId('enroll-fault', HTMLElement)
   readonly #result = byId('enroll-result', HTMLElement)
@@ -25,22 +27,28 @@ export class EnrollView {
   #added: UserID | undefined
   #isBusy = false
 
-  constructor(service: Service, { dataset }: Card) {
+  constructor(service: Service, string: FixedString) {
     this.#service = service
-    this.#string = dataset.string ?? ''
     byId('enroll-again', HTMLButtonElement).addEventListener('click', () => this.#startOver())
     this.#name.addEventListener('input', () => {
       if (this.#added !== undefined) this.#startOver()
       this.#showFault('')
     })
+    this.#name.addEventListener('change', () => this.#checkName())
     // Enter goes on to the field.
     byId('enroll-form', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault()
       if (this.#typings.length >= this.#wanted) this.#add()
       else this.#field.input.focus()
     })
-    byId('enroll-without-string', HTMLElement).hidden = this.#string !== ''
+    find(byId('enroll-forbidden', HTMLElement), 'button', HTMLButtonElement).addEventListener('click', () => {
+      this.#list()
+    })
     this.#startOver()
+    string.use(byId('enroll-string', HTMLElement), (said) => {
+      this.#string = said
+      this.#startOver()
+    })
     // Who is there is asked for once somebody looks: it may take a key.
     const look = () => {
       if (location.hash === '#enroll') this.#list()
@@ -49,12 +57,34 @@ export class EnrollView {
     look()
   }
 
+  /**
+   * Add somebody who has typed already.
+   *
+   * @param typings - that nobody was recognized by; the last ones count
+   */
+  begin(typings: readonly Typing[]): void {
+    this.#startOver()
+    this.#typings = typings.slice(-WANTED)
+    this.#showProgress()
+    const left = WANTED - this.#typings.length
+    const more =
+      left === 0
+        ? 'press Enter'
+        : left === 1
+          ? 'type the string once more'
+          : `type the string ${left} times more`
+    this.#field.say(`${this.#typings.length} of ${WANTED}. Say who you are, then ${more}.`, 'good')
+    this.#name.focus()
+  }
+
   #startOver(): void {
     this.#typings = []
     this.#wanted = WANTED
     this.#added = undefined
     this.#field.open(this.#string)
-    this.#field.say(`Say who you are, then type the string ${WANTED} times, as you always do.`)
+    if (this.#field.isOpen) {
+      this.#field.say(`Say who you are, then type the string ${WANTED} times, as you always do.`)
+    }
     byId('enroll-answer', HTMLElement).hidden = true
     byId('enroll-empty', HTMLElement).hidden = false
     this.#showProgress()
@@ -72,6 +102,26 @@ export class EnrollView {
       this.#field.say(said, 'good')
       this.#announcement.textContent = said
     } else await this.#add()
+  }
+
+  /** Say at once whether a name will do, before anybody types. */
+  async #checkName(): Promise<void> {
+    const name = this.#name.value.trim()
+    if (name === '' || this.#added !== undefined) return
+    const fault = findNameFault(name) ?? (await this.#findUserFault(name))
+    // Another name may be there by now.
+    if (fault !== undefined && this.#name.value.trim() === name) this.#showFault(fault)
+  }
+
+  async #findUserFault(name: string): Promise<string | undefined> {
+    try {
+      const user = await this.#service.findUser(name)
+      if (user === undefined) return undefined
+      const from = user.Source === 'trained' ? ', from the data that the models learned from' : ''
+      return `There is somebody called ${name} already${from}. Choose another name.`
+    } catch (error) {
+      return (error as Error).message
+    }
   }
 
   /** Add the person, who is then asked about. */
@@ -102,7 +152,7 @@ export class EnrollView {
       await this.#list()
     } catch (error) {
       this.#field.say('Your typings were clean, but you are not added.', 'bad')
-      this.#showFault((error as Error).message)
+      this.#showFault((await this.#findUserFault(name)) ?? (error as Error).message)
       this.#name.focus()
     } finally {
       this.#isBusy = false
@@ -143,8 +193,11 @@ export class EnrollView {
   async #list(): Promise<void> {
     const place = byId('enrolled', HTMLElement)
     const nobody = byId('enrolled-nobody', HTMLElement)
+    const forbidden = byId('enroll-forbidden', HTMLElement)
     try {
       const users = await this.#service.listEnrolled()
+      forbidden.hidden = true
+      byId('enroll-columns', HTMLElement).hidden = false
       nobody.textContent = 'Nobody yet.'
       nobody.hidden = users.length > 0
       place.replaceChildren(
@@ -165,13 +218,20 @@ export class EnrollView {
         })
       )
     } catch (error) {
+      const { message } = error as Error
       nobody.hidden = false
-      nobody.textContent = (error as Error).message
+      nobody.textContent = message
       place.replaceChildren()
+      // Said before anybody has typed in vain.
+      if (!needsAdmin(error)) return
+      find(forbidden, '[data-why]', HTMLElement).textContent = message
+      forbidden.hidden = false
+      byId('enroll-columns', HTMLElement).hidden = true
     }
   }
 
   async #delete(userID: UserID): Promise<void> {
+    if (!confirm(`Delete ${userID} and their typings?`)) return
     try {
       await this.#service.deleteUser(userID)
       this.#announcement.textContent = `${userID} is deleted.`

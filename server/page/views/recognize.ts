@@ -3,9 +3,11 @@ import { number, percent } from '../lib/format.ts'
 import { classifiersOf, hasProbabilities, labelOf } from '../lib/models.ts'
 import type { Card, Identification, Prediction, Service, UserID } from '../lib/service.ts'
 import { candidate } from '../parts/candidate.ts'
+import type { FixedString } from '../parts/fixed-string.ts'
 import { TypingField } from '../parts/typing-field.ts'
 import { howSure, showScale, showVerdict } from '../parts/verdict.ts'
 import type { Typing } from '../recorder.ts'
+import { WANTED } from './enroll.ts'
 
 /** Typings of one person that are read together; more make the answer surer by little. */
 const TOGETHER = 3
@@ -16,6 +18,7 @@ export class RecognizeView {
   readonly #card: Card
   readonly #result = byId('result', HTMLElement)
   readonly #surer = byId('surer', HTMLButtonElement)
+  readonly #join = byId('join', HTMLButtonElement)
   readonly #announcement = byId('announcement', HTMLElement)
   readonly #verifyForm = byId('verify', HTMLFormElement)
   readonly #claim = find(this.#verifyForm, 'input', HTMLInputElement)
@@ -26,13 +29,21 @@ export class RecognizeView {
   #accepted = 0
   /** Whether the next typing is of the same person. */
   #isSamePerson = false
+  /** The last, since somebody was recognized for sure: perhaps of somebody new. */
+  #strangers: Typing[] = []
   #idType: 'number' | 'string' | undefined
   /** Counts what is asked, so that an answer that comes late does not replace a later one. */
   #asked = 0
 
-  constructor(service: Service, card: Card) {
+  /** @param join - adds somebody who is not recognized, with the typings so far */
+  constructor(service: Service, card: Card, string: FixedString, join: (typings: readonly Typing[]) => void) {
     this.#service = service
     this.#card = card
+    this.#join.addEventListener('click', () => {
+      join(this.#strangers)
+      this.#strangers = []
+      this.#join.hidden = true
+    })
     this.#surer.addEventListener('click', () => {
       this.#isSamePerson = true
       this.#field.say('Type it again; it is read together with the typing before.')
@@ -42,16 +53,18 @@ export class RecognizeView {
       event.preventDefault()
       this.#verify()
     })
-    const { string, keys } = card.dataset
-    if (string === null) askString(keys, (string) => this.#open(string))
-    else this.#open(string)
+    string.use(byId('recognize-string', HTMLElement), (said) => this.#open(said))
   }
 
   #open(string: string): void {
     this.#typings = []
     this.#surer.hidden = true
+    this.#strangers = []
+    this.#join.hidden = true
     this.#field.open(string)
-    this.#field.say('Put the cursor into the field and type, without a mistake.')
+    if (this.#field.hasNotice) return
+    this.#field.say('Type the string, without a mistake.')
+    if (!byId('recognize', HTMLElement).hidden) this.#field.input.focus()
   }
 
   async #ask(typing: Typing): Promise<void> {
@@ -70,20 +83,34 @@ export class RecognizeView {
       if (turn !== this.#asked) return
       this.#idType = typeof predictions[0]!.UserID as 'number' | 'string'
       this.#field.say('Clean, and answered. Type again whenever you like.')
-      if (identification) this.#showIdentification(identification)
-      else this.#showClaimsOnly()
+      if (identification) {
+        // Users come and go.
+        this.#showIdentification(identification, await this.#service.countUsers())
+        this.#offerToJoin(typing, identification)
+      } else this.#showClaimsOnly()
       const cards = predictions.map((prediction) => this.#drawPrediction(prediction))
       byId('eight', HTMLElement).replaceChildren(...cards)
       if (this.#claim.value !== '') await this.#verify()
+      // On a phone it is below the field.
+      find(this.#result, '[data-sure]', HTMLElement).scrollIntoView({ block: 'nearest' })
     } catch (error) {
       if (turn !== this.#asked) return
       this.#field.say(`Your typing was clean, but not answered. ${(error as Error).message}`, 'bad')
     }
   }
 
-  #showIdentification(identification: Identification): void {
+  /** People who are taken for somebody else may be new here: beside synthetic users all are. */
+  #offerToJoin(typing: Typing, { Known, Confidence }: Identification): void {
+    this.#strangers = Confidence === 'high' ? [typing] : [...this.#strangers, typing].slice(-WANTED)
+    const { length } = this.#strangers
+    const these = length === 1 ? 'this was 1' : `these were ${length}`
+    this.#join.hidden = false
+    this.#join.classList.toggle('main', !Known)
+    this.#join.textContent = `${Known ? 'Not you? ' : ''}Add yourself: ${these} of ${WANTED}`
+  }
+
+  #showIdentification(identification: Identification, users: number): void {
     const { UserID, Known, Confidence, Candidates } = identification
-    const { users } = this.#card.dataset
     const { length } = this.#typings
     const sure = howSure(identification)
     const isWord = Candidates === undefined
@@ -135,15 +162,13 @@ export class RecognizeView {
         'ol',
         { class: 'candidates' },
         ...Candidates.map(({ UserID, Score }) =>
-          areProbabilities
-            ? candidate(UserID, Score, percent(Score))
-            : candidate(UserID, undefined, number(Score, 1))
+          areProbabilities ? candidate(UserID, Score, percent(Score)) : candidate(UserID, undefined, '')
         )
       ),
       html('p', { class: 'hint' }, `${percent(rank1)} of typings left out named right`),
       ...(areProbabilities || Candidates.length === 0
         ? []
-        : [html('p', { class: 'hint' }, 'Scores are decision values, not probabilities')])
+        : [html('p', { class: 'hint' }, 'In their order; it gives no probabilities')])
     )
   }
 
@@ -190,24 +215,6 @@ export class RecognizeView {
     if (isUnnamed) this.#claim.focus()
     else this.#field.input.focus()
   }
-}
-
-/** Where the data does not say the string, let the person say it. */
-function askString(keys: number, use: (string: string) => void): void {
-  const form = byId('unknown-string', HTMLFormElement)
-  const input = find(form, 'input', HTMLInputElement)
-  form.hidden = false
-  find(form, '[data-keys]', HTMLElement).textContent = `${keys}`
-  form.addEventListener('submit', (event) => {
-    event.preventDefault()
-    const { length } = [...input.value]
-    const fits = length === keys
-    find(form, '.fault', HTMLElement).textContent = fits
-      ? ''
-      : `This has ${length} characters, and the models know typings of ${keys}.`
-    input.setAttribute('aria-invalid', `${!fits}`)
-    if (fits) use(input.value)
-  })
 }
 
 /**

@@ -14,6 +14,9 @@ export const modelsRoutes: FastifyPluginAsyncTypebox<{ models: () => Models }> =
         response: { 200: ModelsReply, ...ERROR_REPLIES }
       }
     },
-    () => models().manifest
+    () => {
+      const { manifest, byName } = models()
+      return { users: byName.typing.gallery.users, ...manifest }
+    }
   )
 }

@@ -242,6 +242,10 @@ export const MODEL_NAMES = Object.keys(ManifestSchema.properties.models.properti
 /** The manifest's public part: neither who the users are nor rows of their data. */
 export const ModelsReply = Type.Object(
   {
+    users: Type.Integer({
+      minimum: 0,
+      description: 'How many users there are now: trained and not deleted, and enrolled'
+    }),
     ...MANIFEST,
     models: models(
       Type.Object(MODEL),

@@ -9,7 +9,7 @@ import { oracle, readyApp, typing } from '../fixtures.ts'
 import { openBrowser, openPage, type Typist } from './browser.ts'
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const VIEWS = ['recognize', 'record', 'batch', 'model'] as const
+const VIEWS = ['recognize', 'enroll', 'record', 'batch', 'model'] as const
 const STRING = 'quiet morning'
 
 t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
@@ -104,6 +104,38 @@ t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
     }
   })
 
+  await t.test(
+    'at 390 px the navigation is one row, no table is cut, and the verdict comes into view',
+    async (t) => {
+      const typist = await openPage(browser, url, { viewport: { width: 390, height: 780 } })
+      const { page, type } = typist
+      await page.locator('#recognize-field-input').waitFor()
+      const rows = await page
+        .locator('nav a')
+        .evaluateAll((links) => links.map((link) => link.getBoundingClientRect()))
+      t.equal(new Set(rows.map(({ top }) => top)).size, 1)
+      t.ok(Math.max(...rows.map(({ right }) => right)) <= 390)
+      await type(STRING, typing(said, 0))
+      await page.getByText('Clean, and answered.').waitFor()
+      await page.waitForFunction(`{
+      const { top, bottom } = document.querySelector('#result [data-sure]').getBoundingClientRect()
+      top > 0 && bottom <= innerHeight
+    }`)
+      await fill(typist)
+      for (const view of VIEWS) {
+        await show(page, view)
+        const cut = await page
+          .locator(`#${view} .scroll`)
+          .evaluateAll((boxes) =>
+            boxes
+              .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+              .map(({ textContent }) => textContent)
+          )
+        t.same(cut, [], view)
+      }
+    }
+  )
+
   await t.test('the keyboard alone goes through it: type, verify, another view', async (t) => {
     const { page, type } = await openPage(browser, url)
     await page.locator('#recognize-field-input').waitFor()
@@ -118,12 +150,15 @@ t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
       for (let presses = 0; presses < 40; presses++) {
         await page.keyboard.press('Tab')
         const { what, tag, ring } = await inFocus()
+        // Past the last there is the document, and then the first again.
+        if (tag === 'body') continue
         t.ok(ring, `${tag} ${what} shows that it has the focus`)
         t.match(tag, /^(?:a|button|input|rect|summary)$/, 'one stops only where there is something to do')
         if (what === wanted) return
       }
       t.fail(`Tab never comes to ${wanted}`)
     }
+    t.equal((await inFocus()).what, 'recognize-field-input', 'one can type at once')
     await tabTo('Skip to the content')
     await page.keyboard.press('Enter')
     await tabTo('recognize-field-input')
@@ -159,7 +194,7 @@ t.test('the page is for everybody', { skip: withoutBrowser }, async (t) => {
     for (const name of ['DET', 'CMC', 'reliability']) {
       t.equal(await page.getByRole('img', { name }).count(), 1, `${name} has a description`)
     }
-    t.equal(await page.locator('#card table').count(), 4, 'the numbers of each chart are in a table')
+    t.equal(await page.locator('#card figure table').count(), 3, 'the numbers of each chart are in a table')
   })
 
   await t.test('without motion, bars do not grow between key events', async (t) => {

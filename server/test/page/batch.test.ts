@@ -51,8 +51,30 @@ t.test('a file of typings', { skip: withoutBrowser }, async (t) => {
       `Rows880Answered880Faulty0Named as in the file${right}, 100 %`
     )
     t.equal(await page.locator('#batch-table tbody tr').count(), 100)
+    t.notOk(await page.isVisible('#batch-filter'), 'all are named as in the file')
     t.match(await page.textContent('#batch-table caption'), 'The first 100 of 880 rows')
     t.same(faults, [])
+  })
+
+  await t.test('rows that are named otherwise than their user are marked, and shown alone', async (t) => {
+    const { page, choose, done } = await open()
+    await page.selectOption('#batch select', 'SVM')
+    await choose(csv('sample').toString())
+    await done()
+    const rows = (await ask('SVM', csv('sample').toString())).trimEnd().split('\n').slice(1)
+    const others = rows.filter((row) => !/^\d+,(\d+),\1,$/.test(row))
+    const shown = () => page.locator('#batch-table tbody tr').allInnerTexts()
+    const marked = await page.locator('#batch-table tr.other').allInnerTexts()
+    const text = (rows: string[]) => rows.map((row) => row.replaceAll(',', '\t'))
+    t.same(marked, text(rows.slice(0, 100).filter((row) => others.includes(row))))
+    await page.getByLabel(`Only the ${others.length} named otherwise`).check()
+    t.same(await shown(), text(others.slice(0, 100)))
+    t.match(
+      await page.textContent('#batch-table caption'),
+      `The first 100 of ${others.length} rows named otherwise`
+    )
+    await page.getByLabel('named otherwise').uncheck()
+    t.same(await shown(), text(rows.slice(0, 100)))
   })
 
   for (const end of ['\r\n', '\n', '\r']) {

@@ -63,6 +63,66 @@ t.test('people add themselves', { skip: withoutBrowser }, async (t) => {
     t.same(faults, [])
   })
 
+  await t.test('whose name is taken know before they type', async (t) => {
+    const { page } = await open()
+    for (const [name, fault] of [
+      [
+        '7',
+        'There is somebody called 7 already, from the data that the models learned from. Choose another name.'
+      ],
+      ['Ada Lovelace', 'There is somebody called Ada Lovelace already. Choose another name.'],
+      ['"Ada"', 'The name begins with a quotation mark, which training refuses.']
+    ] as const) {
+      await page.fill('#enroll-name', name)
+      await page.keyboard.press('Tab')
+      await page.locator('#enroll-fault').getByText(fault, { exact: true }).waitFor()
+    }
+    await page.fill('#enroll-name', 'Somebody new')
+    await page.keyboard.press('Tab')
+    t.equal(await page.textContent('#enroll-fault'), '')
+  })
+
+  await t.test('who are not recognized are offered to be added, and what they typed counts', async (t) => {
+    const typist = await openPage(browser, url)
+    const { page, type } = typist
+    await page.locator('#recognize-field-input').waitFor()
+    const join = page.locator('#join')
+    let other = 0
+    const newcomer = (row: number): Typing => {
+      const [rhythm, held] = [typing(said, 8 * 31 + row), typing(said, 8 * other + row)]
+      const Press = rhythm.Press.map((time) => Math.round(time * 1.3))
+      const hold = (key: number) => Math.round(1.5 * (held.Release[key]! - held.Press[key]!))
+      return { Press, Release: Press.map((time, key) => time + hold(key)) }
+    }
+    const isKnown = async (row: number) => {
+      const payload = { Typings: [newcomer(row)] }
+      return (await app.inject({ method: 'POST', url: '/identify', payload })).json().Known
+    }
+    while ((await isKnown(0)) || (await isKnown(1))) other++
+    await type(STRING, newcomer(0))
+    await join.getByText('Add yourself: this was 1 of 4').waitFor()
+    await type(STRING, newcomer(1))
+    await join.getByText('Add yourself: these were 2 of 4').waitFor()
+    const users = async () => (await app.inject('/models')).json().users
+    t.match(await page.textContent('#result [data-sure]'), `one of the ${await users()}.`)
+    await join.click()
+    await says(typist, '2 of 4. Say who you are, then type the string 2 times more.')
+    t.equal(await page.evaluate('document.activeElement.id'), 'enroll-name')
+    await page.keyboard.type('Newcomer')
+    await page.keyboard.press('Enter')
+    for (const row of [2, 3]) await type(STRING, newcomer(row))
+    await says(typist, /^Added/)
+    await page.click('nav a[href="#recognize"]')
+    await page.focus('#recognize-field-input')
+    await type(STRING, newcomer(5))
+    await page.locator('#result').getByText('Looks like Newcomer').waitFor()
+    t.match(
+      await page.textContent('#result [data-sure]'),
+      `${await users()} users`,
+      'as many as there are now'
+    )
+  })
+
   await t.test('say who they are after typing as well, and not by a name that is taken', async (t) => {
     const typist = await open()
     const { page } = typist
@@ -71,7 +131,7 @@ t.test('people add themselves', { skip: withoutBrowser }, async (t) => {
     t.equal(await page.textContent('#enroll-fault'), 'Who are you? Any name will do.')
     await page.fill('#enroll-name', '7')
     await page.keyboard.press('Enter')
-    await page.locator('#enroll-fault').getByText('there is a user 7 already').waitFor()
+    await page.locator('#enroll-fault').getByText('There is somebody called 7 already').waitFor()
     t.match((await app.inject('/users/7')).json(), { Source: 'trained' })
     await page.fill('#enroll-name', 'Grace')
     await page.keyboard.press('Enter')
@@ -98,7 +158,15 @@ t.test('people add themselves', { skip: withoutBrowser }, async (t) => {
   await t.test('are listed, and delete themselves', async (t) => {
     const { page } = await open()
     const row = page.locator('#enrolled li', { hasText: 'Grace' })
-    await row.getByRole('button', { name: 'Delete Grace' }).click()
+    const remove = row.getByRole('button', { name: 'Delete Grace' })
+    page.once('dialog', (dialog) => dialog.dismiss())
+    await remove.click()
+    t.equal((await app.inject('/users/Grace')).statusCode, 200, 'asked first')
+    page.once('dialog', (dialog) => {
+      t.equal(dialog.message(), 'Delete Grace and their typings?')
+      dialog.accept()
+    })
+    await remove.click()
     await row.waitFor({ state: 'detached' })
     t.equal((await app.inject('/users/Grace')).statusCode, 404)
     t.match(await page.textContent('#enrolled'), 'Ada Lovelace')
@@ -122,7 +190,14 @@ t.test('people add themselves', { skip: withoutBrowser }, async (t) => {
       await dialog.getByRole('button', { name: 'Use' }).click()
     }
     await give('asking')
+    const why = 'This key asks; adding people, and asking about files, takes an administrator’s key.'
+    await dialog.locator('#key-fault').getByText(why).waitFor()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await page.locator('#enroll-forbidden').getByText('takes an administrator’s key').waitFor()
+    t.notOk(await page.isVisible('#enroll-field-input'), 'nobody types in vain')
+    await page.getByRole('button', { name: 'Give another key' }).click()
     await give('admin')
+    await page.locator('#enroll-field-input').waitFor()
     await page.locator('#enrolled-nobody').getByText('Nobody yet.').waitFor()
   })
 })

@@ -66,6 +66,9 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
         await card.locator('.user').allTextContents(),
         predicted.Candidates.map(({ UserID }: { UserID: number }) => `${UserID}`)
       )
+      const values = (await card.locator('.value').allTextContents()).join('')
+      if (Model === 'SVM') t.equal(values, '', 'decision values are nothing that people can read')
+      else t.match(values, '%')
     }
     const { models } = (await app.inject('/models')).json()
     for (const { metrics } of Object.values<typeof models.RF>(models)) {
@@ -240,23 +243,33 @@ t.test('who it looks like', { skip: withoutBrowser }, async (t) => {
     t.teardown(() => silent.close())
     const typist = await openPage(browser, await silent.listen({ host: '127.0.0.1', port: 0 }))
     const { page, type } = typist
-    await page.waitForSelector('#unknown-string')
+    await page.waitForSelector('#recognize-string form')
     t.match(
-      await page.textContent('#unknown-string'),
+      await page.textContent('#recognize-string'),
       'Recognition only means something for that very string'
     )
     t.equal(await page.locator('#recognize-field-input').count(), 0)
-    await page.fill('#unknown-string input', 'too short')
+    await page.fill('#recognize-string input', 'too short')
     await page.keyboard.press('Enter')
     t.match(
-      await page.textContent('#unknown-string .fault'),
+      await page.textContent('#recognize-string .fault'),
       'This has 9 characters, and the models know typings of 13.'
     )
-    await page.fill('#unknown-string input', 'another thing')
+    await page.fill('#recognize-string input', 'another thing')
     await page.keyboard.press('Enter')
-    await page.focus('#recognize-field-input')
+    t.equal(await page.evaluate('document.activeElement.id'), 'recognize-field-input')
     await type('another thing', typing(said, 9))
     await answered(typist)
+    await page.click('nav a[href="#enroll"]')
+    t.ok(await page.isVisible('#enroll-field-input'), 'and people can be added')
+    t.equal(await page.locator('#enroll-string form').isVisible(), false)
+
+    await page.reload()
+    await page.fill('#enroll-string input', 'another thing')
+    await page.keyboard.press('Enter')
+    await page.locator('#enroll-field-input').waitFor()
+    await page.click('nav a[href="#recognize"]')
+    t.ok(await page.isVisible('#recognize-field-input'), 'said once, it is known in both')
   })
 
   await t.test('with keys configured the page asks for one, and again for a better one', async (t) => {
