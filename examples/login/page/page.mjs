@@ -79,7 +79,7 @@ function keep(typing) {
 
 const { string, ...state } = await call('GET', '/state')
 document.querySelector('.string').textContent = string
-record(typingField, {
+const { notice } = record(typingField, {
   string,
   onTyping: (typing) => {
     if (enrolling) keep(typing)
@@ -89,6 +89,8 @@ record(typingField, {
     says.textContent = `${message} Please type it again.`
   }
 })
+// A phone's keyboard will not do, which people should know before they type.
+if (notice) says.textContent = notice
 document.querySelector('form[data-state=out]').addEventListener('submit', (event) => {
   event.preventDefault()
   const { name, password } = Object.fromEntries(new FormData(event.target))

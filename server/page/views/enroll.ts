@@ -175,7 +175,7 @@ export class EnrollView {
           ? `Perhaps you, ${sure}`
           : 'I don’t recognize you'
       const how = isThem
-        ? `Added without any training, from ${this.#typings.length} typings. A hint, not proof. Let somebody else try.`
+        ? `Added without any training, from ${this.#typings.length} typings. A hint, not proof: of a person’s single typings about one in four is refused. Let somebody else try.`
         : Known
           ? `This looks like ${UserID}, ${sure}.`
           : `Nobody here types like this${UserID === undefined ? '' : `; the nearest is ${UserID}`}.`
