@@ -77,8 +77,8 @@ def describe_header(row: Sequence[str]) -> str | None:
         (_is_log(row), LOG),
         (
             any(re.fullmatch(r'(?:h|dd|ud)\..+', field, re.IGNORECASE) for field in row),
-            'looks like hold (H.) and press-press (DD.) times, as in the CMU benchmark; press and '
-            'release times are wanted: user,press-0,release-0,...',
+            'looks like hold (H.) and press-press (DD.) times, as in the CMU benchmark; '
+            'docs/csv.md makes press and release times of them: user,press-0,release-0,...',
         ),
         (
             len(row) > 2 and all(NUMBER.fullmatch(field) for field in row[1:]),

@@ -51,10 +51,11 @@ async function ready({ child, stdout }: Run): Promise<string> {
 }
 
 t.test('what is gathered for the log is written at the exit, after a fault as well', async (t) => {
-  const fault = "setTimeout(() => { throw new Error('out of paper') }, 4000)"
+  const fault = "process.on('SIGUSR2', () => { throw new Error('out of paper') })"
   const run = start({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fault)}` })
   const url = await ready(run)
   t.equal((await fetch(`${url}/models`, { headers: { connection: 'close' } })).status, 200)
+  run.child.kill('SIGUSR2')
   t.equal(await run.exit, 1)
   t.match(run.stdout(), /"route":"\/models","status":200/)
   t.match(run.stdout(), /"level":60.*out of paper/)

@@ -52,7 +52,7 @@ export function describeHeader(record: readonly string[]): string | undefined {
   }
   if (isLog(record)) return LOG
   if (record.some((field) => /^(?:h|dd|ud)\../i.test(field))) {
-    return 'looks like hold (H.) and press-press (DD.) times, as in the CMU benchmark; press and release times are wanted: user,press-0,release-0,...'
+    return 'looks like hold (H.) and press-press (DD.) times, as in the CMU benchmark; docs/csv.md makes press and release times of them: user,press-0,release-0,...'
   }
   if (record.length > 2 && record.slice(1).every((field) => NUMBER.test(field))) {
     return 'looks like a typing; a header user,press-0,release-0,... comes first'

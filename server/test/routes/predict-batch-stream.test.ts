@@ -136,7 +136,7 @@ t.test('an upload that is answered before its end is read on, and its connection
   }
   const [status, body] = await ask(`${header}\n${rows[0]}\n"`, 4_600_000)
   t.equal(status, 200)
-  t.match(body, 'a row is longer than 65536 bytes; is a quote missing?')
+  t.match(body, 'a quote is opened and never closed, as a row is longer than 65536 bytes')
 })
 
 t.test('the rest of an upload that is too large or too slow closes the connection', async (t) => {
