@@ -1,7 +1,6 @@
 /** `npm start [-- path/to.csv]`: train where there are no models of that data, build, serve. */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
 import { join, parse, resolve } from 'node:path'
@@ -54,8 +53,8 @@ async function start(args: string[]): Promise<number> {
   }
   const { HOST, PORT: wanted, MODELS_DIR, API_KEY_SHA256 } = readConfig()
   // Before a training of minutes. Another process that listens there would answer for this one.
-  const why = await whyNotListen(HOST, wanted)
-  if (why !== undefined) throw new StartError(`${why}: PORT=${wanted + 1} npm start`)
+  const why = await whyNotListen(HOST, wanted, 'npm start')
+  if (why !== undefined) throw new StartError(why)
   const PORT = wanted === 0 ? (await freePorts(1))[0]! : wanted
   const models = resolve(ROOT, MODELS_DIR)
 
@@ -126,7 +125,7 @@ async function whyTrain(models: string, csv?: string): Promise<string | undefine
     await checkFiles(models, manifest)
   } catch (error) {
     if (!(error instanceof ModelsError)) throw error
-    return existsSync(join(models, 'manifest.json')) ? error.message : 'there are no models yet.'
+    return error.why
   }
   if (csv === undefined) return undefined
   const bytes = await readFile(csv).catch((error: Error) => {

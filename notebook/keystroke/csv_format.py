@@ -24,9 +24,9 @@ HOUR = 3_600_000
 """ms; nobody types one string for so long."""
 
 FINER_UNITS = (
-    (8_000_000, 10**10, 'nanoseconds', '1,000,000'),
-    (250_000, 8_000_000, 'ticks of 100 ns', '10,000'),
-    (10_000, 250_000, 'microseconds', '1,000'),
+    (8_000_000, 'nanoseconds, divide them by 1,000,000'),
+    (250_000, 'ticks of 100 ns, divide them by 10,000'),
+    (10_000, 'microseconds, divide them by 1,000'),
 )
 """Units finer than ms, by the median hold that only they explain, ms.
 
@@ -34,7 +34,10 @@ A key of a real typing is held for some tens to hundreds of ms, which are 10,000
 of 100 ns and a million times as many nanoseconds.
 """
 
-FINER_DIGITS = {18: ('ticks of 100 ns', '10,000'), 19: ('nanoseconds', '1,000,000')}
+LONGEST_FINER_HOLD = 10**10
+"""Ten seconds in nanoseconds: a longer median hold is of no unit."""
+
+FINER_DIGITS = {19: FINER_UNITS[0][1], 18: FINER_UNITS[1][1]}
 """Units of a time since 1970, or 1601, or the year 1, that has so many digits."""
 
 LONGEST_IN_SECONDS = 60
@@ -179,7 +182,7 @@ def _hint(field: str, times: Sequence[str]) -> str:
     """Say what a fraction, or a number of so many digits, says of the unit."""
     finer = FINER_DIGITS.get(len(field)) if field.isascii() and field.isdigit() else None
     if finer:
-        return f'; the times look like {finer[0]}, divide them by {finer[1]} and round them'
+        return f'; the times look like {finer} and round them'
     if not NUMBER.fullmatch(field) or '.' not in field:
         return ''
     if not all(NUMBER.fullmatch(time) for time in times):
@@ -204,12 +207,11 @@ def _find_implausible(press: Sequence[int], release: Sequence[int]) -> str | Non
     """Find times that are possible, and yet not milliseconds of a typing."""
     holds = [up - down for down, up in zip(press, release, strict=True)]
     median = sorted(holds)[len(holds) // 2]
-    for low, high, unit, divisor in FINER_UNITS:
-        if low < median <= high:
-            return (
-                f'release-0: {holds[0]} ms after its press; the times look like {unit}, divide '
-                f'them by {divisor} and round them'
-            )
+    finer = next((unit for least, unit in FINER_UNITS if median > least), None)
+    if finer and median <= LONGEST_FINER_HOLD:
+        return (
+            f'release-0: {holds[0]} ms after its press; the times look like {finer} and round them'
+        )
     for key, (down, hold) in enumerate(zip(press, holds, strict=True)):
         if key and down - press[key - 1] > HOUR:
             return (

@@ -18,17 +18,18 @@ export async function freePorts(count: number): Promise<number[]> {
  * Say why a program cannot listen somewhere.
  *
  * @param port - any port that is free where 0
- * @returns undefined if it can
+ * @param command - that takes another as PORT
+ * @returns what to do as well; undefined if it can
  */
-export async function whyNotListen(host: string, port: number): Promise<string | undefined> {
+export async function whyNotListen(host: string, port: number, command: string): Promise<string | undefined> {
   const server = createServer().listen(port, host)
   try {
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') return `Port ${port} is taken`
-    if (code === 'EACCES') return `Port ${port} is the system's`
-    return `${host} is not an address of this machine, ${message}`
+    if (code === 'EADDRINUSE') return `Port ${port} is taken: PORT=${port + 1} ${command}`
+    if (code === 'EACCES') return `Port ${port} is the system's: PORT=${port + 8000} ${command}`
+    return `HOST=${host} is not an address of this machine: ${message}`
   }
   await once(server.close(), 'close')
   return undefined

@@ -293,23 +293,23 @@ function timeOf({ timeStamp }: Event): number {
 }
 
 function requireTypable(input: HTMLInputElement, characters: readonly string[]): void {
-  const string = JSON.stringify(characters.join(''))
-  const control = characters.find((character) => /\p{Cc}/u.test(character))
-  if (control !== undefined) {
-    throw new TypeError(
-      `${string} has a tab or another control character, which cannot be typed into a field`
-    )
+  const string = characters.join('')
+  const named = JSON.stringify(string)
+  if (/\p{Cc}/u.test(string)) {
+    throw new TypeError(`${named} has a tab or another control character, which cannot be typed into a field`)
   }
-  if (input.maxLength >= 0 && characters.join('').length > input.maxLength) {
-    throw new TypeError(`${string} is longer than the maxlength of the field, ${input.maxLength}`)
+  if (input.maxLength >= 0 && string.length > input.maxLength) {
+    throw new TypeError(`${named} is longer than the maxlength of the field, ${input.maxLength}`)
   }
   // An email field trims its text, and a number field empties what is not a number.
-  for (let typed = 1; typed <= characters.length; typed++) {
-    input.value = characters.slice(0, typed).join('')
-    if (input.value === characters.slice(0, typed).join('')) continue
+  let typed = ''
+  for (const character of characters) {
+    typed += character
+    input.value = typed
+    if (input.value === typed) continue
     input.value = ''
     throw new TypeError(
-      `a field of type ${input.type} does not keep ${JSON.stringify(characters[typed - 1])} of ${string} as it is typed; use type=text`
+      `a field of type ${input.type} does not keep ${JSON.stringify(character)} of ${named} as it is typed; use type=text`
     )
   }
 }

@@ -41,6 +41,8 @@ from keystroke.evaluation.strangers import meet_strangers
 ASKED = (1, 2)
 """Typings that users who were not trained are asked about with, together."""
 
+CLAIMS = ('pooled EER', "strangers' claims accepted", 'own claims refused')
+
 COLUMNS = {
     'rank1': 'rank-1',
     'rank5': 'rank-5',
@@ -248,23 +250,9 @@ def print_enrolled(enrolled: dict[int, dict[int, dict[str, float]]]) -> None:
     print_table(
         'One half of the users trained, the other enrolled with their first typings, and the other '
         'way round',
+        ['asked with', 'enrolled with', 'rank-1', *CLAIMS],
         [
-            'asked with',
-            'enrolled with',
-            'rank-1',
-            'pooled EER',
-            "strangers' claims accepted",
-            'own claims refused',
-        ],
-        [
-            [
-                str(asked),
-                str(n),
-                f'{rates["rank1"]:.3f}',
-                f'{rates["pooledEER"]:.3f}',
-                f'{rates["falseAcceptanceRate"]:.2%}',
-                f'{rates["falseRejectionRate"]:.1%}',
-            ]
+            [str(asked), str(n), f'{rates["rank1"]:.3f}', *_claims_of(rates)]
             for asked, found in enrolled.items()
             for n, rates in found.items()
         ],
@@ -276,17 +264,17 @@ def print_backgrounds(found: dict[int, dict[str, float]], enrolled: int) -> None
     print_table(
         f'Trained on so many users, the other half enrolled with {enrolled} typings, and the other '
         'way round',
-        ['trained', 'pooled EER', "strangers' claims accepted", 'own claims refused'],
-        [
-            [
-                str(n),
-                f'{rates["pooledEER"]:.3f}',
-                f'{rates["falseAcceptanceRate"]:.2%}',
-                f'{rates["falseRejectionRate"]:.1%}',
-            ]
-            for n, rates in found.items()
-        ],
+        ['trained', *CLAIMS],
+        [[str(n), *_claims_of(rates)] for n, rates in found.items()],
     )
+
+
+def _claims_of(rates: dict[str, float]) -> list[str]:
+    return [
+        f'{rates["pooledEER"]:.3f}',
+        f'{rates["falseAcceptanceRate"]:.2%}',
+        f'{rates["falseRejectionRate"]:.1%}',
+    ]
 
 
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -77,15 +77,16 @@ export class RecognizeView {
       const features = await this.#service.computeFeatures(typing)
       const identification = await this.#service.identify(this.#typings)
       const classifiers = classifiersOf(this.#card)
-      const predictions = await Promise.all(
-        classifiers.map((model) => this.#service.predict(model, features))
-      )
+      const [users, ...predictions] = await Promise.all([
+        // Users come and go.
+        this.#service.countUsers(),
+        ...classifiers.map((model) => this.#service.predict(model, features))
+      ])
       if (turn !== this.#asked) return
       this.#idType = typeof predictions[0]!.UserID as 'number' | 'string'
       this.#field.say('Clean, and answered. Type again whenever you like.')
       if (identification) {
-        // Users come and go.
-        this.#showIdentification(identification, await this.#service.countUsers())
+        this.#showIdentification(identification, users)
         this.#offerToJoin(typing, identification)
       } else this.#showClaimsOnly()
       const cards = predictions.map((prediction) => this.#drawPrediction(prediction))

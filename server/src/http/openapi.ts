@@ -73,10 +73,10 @@ function nameSchemas<T extends object>(document: T): T {
     const visited = Object.fromEntries(Object.entries(value).map(([key, each]) => [key, visit(each)]))
     if (typeof visited.title !== 'string' || !('type' in visited || 'enum' in visited)) return visited
     // Those of a whole body are its media type's already.
-    const { title, examples: _, ...schema } = visited
-    named[title] ??= separateTypes(schema)
-    if (!isDeepStrictEqual(named[title], separateTypes(schema)))
-      throw new Error(`two schemas are called ${title}`)
+    const { title, examples: _, ...described } = visited
+    const schema = separateTypes(described)
+    named[title] ??= schema
+    if (!isDeepStrictEqual(named[title], schema)) throw new Error(`two schemas are called ${title}`)
     return { $ref: `#/components/schemas/${title}` }
   }
   const visited = visit(document) as { components?: object }
@@ -85,10 +85,11 @@ function nameSchemas<T extends object>(document: T): T {
 }
 
 /** Generators of clients name a type that is one of several schemas, and few know a list of types. */
-function separateTypes({ type, minimum, maximum, ...schema }: Record<string, unknown>): object {
-  if (!Array.isArray(type)) return { ...schema, type, minimum, maximum }
+function separateTypes(schema: Record<string, unknown>): object {
+  const { type, minimum, maximum, ...rest } = schema
+  if (!Array.isArray(type)) return schema
   return {
-    ...schema,
+    ...rest,
     anyOf: type.map((each) => (each === 'integer' ? { type: each, minimum, maximum } : { type: each }))
   }
 }

@@ -10,6 +10,14 @@ const findFault = compileCheck(ManifestSchema, 'manifest')
 /** Models that cannot be served; the message is one sentence that says what to do. */
 export class ModelsError extends Error {
   override name = 'ModelsError'
+
+  /** The message without what to do, for a program that does it. */
+  readonly why: string
+
+  constructor(message: string, why = message) {
+    super(message)
+    this.why = why
+  }
 }
 
 /**
@@ -24,19 +32,19 @@ export async function readManifest(folder: string): Promise<Manifest> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new ModelsError(`${path}: ${error}.`)
-    throw new ModelsError(`There is no ${path}; run npm run train.`)
+    throw new ModelsError(`There is no ${path}; run npm run train.`, 'there are no models yet.')
   }
   let document: unknown
   try {
     document = JSON.parse(text)
   } catch {
-    throw new ModelsError(`${path} is damaged: it is not JSON; run npm run train.`)
+    const why = `${path} is damaged: it is not JSON`
+    throw new ModelsError(`${why}; run npm run train.`, `${why}.`)
   }
   const version = (document as { formatVersion?: unknown } | null)?.formatVersion
   if (version !== FORMAT_VERSION) {
-    throw new ModelsError(
-      `${path} has format version ${version}; expected ${FORMAT_VERSION}. Run npm run train.`
-    )
+    const why = `${path} has format version ${version}; expected ${FORMAT_VERSION}.`
+    throw new ModelsError(`${why} Run npm run train.`, why)
   }
   const fault = findFault(document)
   if (fault !== undefined) throw new ModelsError(`${path} is damaged: ${fault}.`)

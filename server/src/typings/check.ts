@@ -35,12 +35,27 @@ const HOUR = 3_600_000
  * Units finer than ms, by the median hold that only they explain, ms: a key of a real typing is held for some tens to
  * hundreds of ms, which are 10,000 times as many ticks of 100 ns and a million times as many nanoseconds.
  */
-const FINER_UNITS = [
-  { from: 8_000_000, to: 1e10, name: 'nanoseconds', perMs: '1,000,000' },
-  { from: 250_000, to: 8_000_000, name: 'ticks of 100 ns', perMs: '10,000' },
-  { from: 10_000, to: 250_000, name: 'microseconds', perMs: '1,000' }
+const FINER_UNITS: { from: number; is: string; digits?: number }[] = [
+  { from: 8_000_000, is: 'nanoseconds, divide them by 1,000,000', digits: 19 },
+  { from: 250_000, is: 'ticks of 100 ns, divide them by 10,000', digits: 18 },
+  { from: 10_000, is: 'microseconds, divide them by 1,000' }
 ]
 const LONGEST_MEDIAN_HOLD = FINER_UNITS.at(-1)!.from
+
+/** Ten seconds in nanoseconds: a longer median hold is of no unit. */
+const LONGEST_FINER_HOLD = 1e10
+
+const looksLike = ({ is }: { is: string }) => `the times look like ${is} and round them`
+
+/**
+ * Say what unit a time since 1970, 1601 or the year 1 is in that is beyond the largest number of ms.
+ *
+ * @param digits - how many it has
+ */
+export function describeLargeTime(digits: number): string | undefined {
+  const unit = FINER_UNITS.find((each) => each.digits === digits)
+  return unit && looksLike(unit)
+}
 
 /**
  * Find times that are possible, and yet not milliseconds of a typing.
@@ -52,10 +67,9 @@ export function findImplausible({ Press, Release }: Typing): TypingFault | undef
   if (Math.max(...Release) - Press[0]! <= LONGEST_MEDIAN_HOLD) return undefined
   const holds = Press.map((press, key) => Release[key]! - press)
   const median = holds.toSorted((a, b) => a - b)[holds.length >> 1]!
-  const unit = FINER_UNITS.find(({ from, to }) => median > from && median <= to)
-  if (unit) {
-    const why = `${holds[0]} ms after its press; the times look like ${unit.name}, divide them by ${unit.perMs}`
-    return { event: 'Release', key: 0, why: `${why} and round them` }
+  const unit = FINER_UNITS.find(({ from }) => median > from)
+  if (unit && median <= LONGEST_FINER_HOLD) {
+    return { event: 'Release', key: 0, why: `${holds[0]} ms after its press; ${looksLike(unit)}` }
   }
   return findLonger(HOUR, 'an hour', { Press, Release })
 }

@@ -5,7 +5,7 @@ import type { Typing } from '../schemas/typing.ts'
 import { MAGIC_BYTES, quote } from '../text.ts'
 import { heavyWork } from '../turns.ts'
 import { fromCell } from './cells.ts'
-import { findFault, findImplausible } from './check.ts'
+import { describeLargeTime, findFault, findImplausible } from './check.ts'
 import {
   describeColumn,
   describeHeader,
@@ -264,16 +264,10 @@ function findUserFault(user: string): string | undefined {
   return undefined
 }
 
-/** Units of a time since 1970, or 1601, or the year 1, that has so many digits. */
-const FINER_DIGITS: Record<number, string> = {
-  18: 'ticks of 100 ns, divide them by 10,000',
-  19: 'nanoseconds, divide them by 1,000,000'
-}
-
 /** What a fraction, or a number of so many digits, says of the unit. */
 function hint(field: string, times: string[]): string {
-  const finer = /^[0-9]+$/.test(field) ? FINER_DIGITS[field.length] : undefined
-  if (finer) return `; the times look like ${finer} and round them`
+  const finer = /^[0-9]+$/.test(field) ? describeLargeTime(field.length) : undefined
+  if (finer) return `; ${finer}`
   if (!NUMBER.test(field) || !field.includes('.')) return ''
   const took = Math.max(...times.map(Number)) - Math.min(...times.map(Number))
   return took < LONGEST_IN_SECONDS

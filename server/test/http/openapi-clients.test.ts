@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import openapiTypescript, { astToString } from 'openapi-typescript'
 import t, { type Test } from 'tap'
-import { nodeTool, PYTHON, pythonTool } from '../../../scripts/lib/processes.ts'
+import { nodeTool, PYTHON, pythonTool, ROOT } from '../../../scripts/lib/processes.ts'
 import { readyApp } from '../fixtures.ts'
 
 const run = promisify(execFile)
@@ -26,11 +26,9 @@ async function documented(t: Test): Promise<string> {
   return folder
 }
 
-/** Run a program that calls the service; what it prints, as JSON. */
-async function call(folder: string, file: string, program: string): Promise<unknown> {
-  await writeFile(join(folder, file), program)
-  const command = file.endsWith('.py') ? PYTHON : nodeTool('tsx')
-  const { stdout } = await run(command, [file, address], { cwd: folder })
+/** Run a Python program that calls the service; what it prints, as JSON. */
+async function call(folder: string, program: string): Promise<unknown> {
+  const { stdout } = await run(PYTHON, ['-c', program, address], { cwd: folder })
   return JSON.parse(stdout)
 }
 
@@ -38,25 +36,44 @@ t.test('the document names no host: it is the one that it came from', async (t) 
   t.notOk('servers' in document)
 })
 
-t.test('openapi-typescript: UserID is a type of its own, and a call is typed', async (t) => {
-  // Inside the project, whose packages it uses.
-  const folder = await documented(t)
-  await writeFile(join(folder, 'api.ts'), astToString(await openapiTypescript(document)))
-  t.match(await readFile(join(folder, 'api.ts'), 'utf8'), /UserID: number \| string/)
-  const said = await call(
-    folder,
-    'client.ts',
-    `import createClient from 'openapi-fetch'
+t.test(
+  'openapi-typescript: UserID is a type of its own, a typed client makes a prediction, and a wrong field does not compile',
+  async (t) => {
+    const client = (field: string) => `
+import createClient from 'openapi-fetch'
 import type { components, paths } from './api.ts'
 const client = createClient<paths>({ baseUrl: process.argv[2]! })
 const statistics = { Mean: 100, STD: 20 }
-const body = { Model: 'SVM', HT: statistics, PPT: statistics, RRT: statistics, RPT: statistics } as const
-const { data } = await client.POST('/predict', { body })
-const user: components['schemas']['UserID'] = data!.UserID
-console.log(JSON.stringify({ user }))`
-  )
-  t.match(said, { user: Number })
+const { data, error } = await client.POST('/predict', {
+  params: { query: { top: 2 } },
+  body: { Model: 'SVM', ${field}: statistics, PPT: statistics, RRT: statistics, RPT: statistics }
 })
+if (error) throw new Error(error.message)
+const user: components['schemas']['UserID'] = data.UserID
+console.log(JSON.stringify({ user, candidates: data.Candidates?.length }))
+`
+    const folder = t.testdir({
+      'api.ts': astToString(await openapiTypescript(document)),
+      'client.ts': client('HT'),
+      'wrong.ts': client('ht')
+    })
+    await writeFile(
+      join(folder, 'tsconfig.json'),
+      JSON.stringify({
+        extends: join(ROOT, 'tsconfig.json'),
+        include: ['*.ts'],
+        compilerOptions: { rootDir: ROOT }
+      })
+    )
+    t.match(await readFile(join(folder, 'api.ts'), 'utf8'), /UserID: number \| string/)
+    const types = await run(nodeTool('tsc'), ['--noEmit', '-p', folder]).catch((error) => error)
+    t.match(types.stdout, /wrong\.ts.*'ht' does not exist/)
+    t.notMatch(types.stdout, /client\.ts/)
+
+    const { stdout } = await run(nodeTool('tsx'), [join(folder, 'client.ts'), address])
+    t.match(JSON.parse(stdout), { user: Number, candidates: 2 })
+  }
+)
 
 t.test('openapi-python-client: a call is answered with its class', { skip }, async (t) => {
   const folder = await documented(t)
@@ -69,7 +86,6 @@ t.test('openapi-python-client: a call is answered with its class', { skip }, asy
   t.same(skipped, ['POST /predict/batch'], 'a CSV as a body is nothing it can send')
   const said = await call(
     folder,
-    'client.py',
     `import json, sys
 from keystroke_client import Client
 from keystroke_client.api.predict import predict
@@ -92,7 +108,6 @@ t.test('openapi-generator: UserID is a class of its own, and a call is answered'
   )
   const said = await call(
     folder,
-    'client.py',
     `import json, sys
 import keystroke_generated as api
 client = api.ApiClient(api.Configuration(host=sys.argv[1]))

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import openapiTypescript, { astToString } from 'openapi-typescript'
@@ -129,44 +129,6 @@ interface Operation {
   responses: Record<string, { content: Record<string, { example?: { statusCode: number } }> }>
   requestBody?: { content: Record<string, { schema?: { examples?: unknown[] }; example?: unknown }> }
 }
-
-t.test(
-  'a client typed from the document makes a prediction, and a wrong field does not compile',
-  async (t) => {
-    const client = (field: string) => `
-import createClient from 'openapi-fetch'
-import type { paths } from './api.ts'
-const client = createClient<paths>({ baseUrl: process.argv[2]! })
-const statistics = { Mean: 100, STD: 20 }
-const { data, error } = await client.POST('/predict', {
-  params: { query: { top: 2 } },
-  body: { Model: 'SVM', ${field}: statistics, PPT: statistics, RRT: statistics, RPT: statistics }
-})
-if (error) throw new Error(error.message)
-const user: number | string = data.UserID
-console.log(JSON.stringify({ user, candidates: data.Candidates?.length }))
-`
-    const folder = t.testdir({
-      'api.ts': astToString(await openapiTypescript(document)),
-      'client.ts': client('HT'),
-      'wrong.ts': client('ht')
-    })
-    await writeFile(
-      join(folder, 'tsconfig.json'),
-      JSON.stringify({
-        extends: join(ROOT, 'tsconfig.json'),
-        include: ['*.ts'],
-        compilerOptions: { rootDir: ROOT }
-      })
-    )
-    const types = await run(nodeTool('tsc'), ['--noEmit', '-p', folder]).catch((error) => error)
-    t.match(types.stdout, /wrong\.ts.*'ht' does not exist/)
-    t.notMatch(types.stdout, /client\.ts/)
-
-    const { stdout } = await run(nodeTool('tsx'), [join(folder, 'client.ts'), address])
-    t.match(JSON.parse(stdout), { user: Number, candidates: 2 })
-  }
-)
 
 t.test('the docs page and its assets are served', async (t) => {
   const page = await fetch(`${address}/docs`)
