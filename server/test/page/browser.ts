@@ -48,7 +48,8 @@ export async function openPage(
   let start = Date.now()
   let last = 0
   const pause = () => {
-    start += last + 2000
+    // Not before the page was opened, or opened again: events have no time before it.
+    start = Math.max(start + last + 2000, Date.now())
     last = 0
   }
   const send: Typist['send'] = async (type, character, at) => {
