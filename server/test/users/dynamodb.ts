@@ -4,18 +4,21 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import type { Test } from 'tap'
 import { withoutThese } from '../../../scripts/lib/containers.ts'
 import { freePorts } from '../../../scripts/lib/ports.ts'
-import { pythonTool } from '../../../scripts/lib/processes.ts'
+import { PYTHON, pythonTool } from '../../../scripts/lib/processes.ts'
 import { isAnswered, within } from '../../../scripts/lib/wait.ts'
 import { TABLE } from '../../src/users/dynamodb.ts'
 
-const MOTO = pythonTool('moto_server')
+const MOTO = fileURLToPath(new URL('atomic_moto.py', import.meta.url))
 
 /** Why a test that needs moto is skipped; false where it is there. */
-export const withoutMoto = withoutThese(existsSync(MOTO) ? [] : ['moto (npm run test:infra installs it)'])
+export const withoutMoto = withoutThese(
+  existsSync(pythonTool('moto_server')) ? [] : ['moto (npm run test:infra installs it)']
+)
 
 /** Environment in which AWS SDKs ask this endpoint and nothing else. */
 const environment = (endpoint: string) => ({
@@ -29,7 +32,7 @@ const environment = (endpoint: string) => ({
 /** Start moto, and have the SDKs of this process and of those that it starts ask it. */
 export async function startDynamo(t: Test): Promise<void> {
   const [port] = (await freePorts(1)) as [number]
-  const child = spawn(MOTO, ['-H', '127.0.0.1', '-p', `${port}`], { stdio: 'ignore' })
+  const child = spawn(PYTHON, [MOTO, `${port}`], { stdio: 'ignore' })
   t.teardown(() => child.kill('SIGKILL'))
   const endpoint = `http://127.0.0.1:${port}`
   if (!(await within(60_000, () => isAnswered(`${endpoint}/moto-api/`))))
