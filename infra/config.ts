@@ -14,8 +14,23 @@ const MEMORY_OF_CPU: Record<number, number[]> = {
   2048: [4096, 5120, 6144, 7168, 8192, 9216, 10240, 11264, 12288, 13312, 14336, 15360, 16384]
 }
 
-/** Time left to the last requests after the drain, before ECS or the load balancer ends them, s. */
+/** Time from the end of the drain until ECS kills the process, s: what the server gives its last requests, and to spare. */
 const AFTER_DRAIN = 15
+
+/**
+ * Times `callsPerMinute` that the firewall lets one address through. The service refuses first, by key and with
+ * `Retry-After`; the firewall stops those who go on.
+ */
+const FIREWALL_SLACK = 2
+
+/** Least limit that AWS WAF takes. */
+const LEAST_LIMIT = 10
+
+/** What the settings are where they are left out. */
+const SIZES = {
+  standard: { architecture: 'X86_64', cpu: 512, memory: 1024, minTasks: 2, maxTasks: 6 },
+  small: { architecture: 'ARM64', cpu: 256, memory: 512, minTasks: 1, maxTasks: 2 }
+} as const
 
 /** Every knob of the deployment; `infra/config.json` says what differs from the defaults. */
 export const ConfigSchema = Type.Object(
@@ -25,23 +40,35 @@ export const ConfigSchema = Type.Object(
       pattern: '^[a-z][a-z0-9-]{1,18}[a-z0-9]$',
       description: 'Prefix of every name in AWS: the stacks, the repository, the cluster, the alarms'
     }),
-    architecture: Type.Enum(['X86_64', 'ARM64'], {
-      default: 'X86_64',
-      description: 'Processor of the tasks and of the image; ARM64 (Graviton) costs a fifth less'
+    size: Type.Enum(['standard', 'small'], {
+      default: 'standard',
+      description:
+        'standard: two tasks, out of reach of the internet; small, for one person or a trial: one task in a public subnet'
     }),
-    cpu: Type.Integer({ default: 512, description: 'CPU units of a task; 1024 are one vCPU' }),
-    memory: Type.Integer({ default: 1024, description: 'Memory of a task, MiB' }),
+    architecture: Type.Enum(['X86_64', 'ARM64'], {
+      default: SIZES.standard.architecture,
+      description:
+        'Processor of the tasks and of the image; ARM64 (Graviton), the default of small, costs a fifth less'
+    }),
+    cpu: Type.Integer({
+      default: SIZES.standard.cpu,
+      description: 'CPU units of a task; 1024 are one vCPU; of small 256'
+    }),
+    memory: Type.Integer({
+      default: SIZES.standard.memory,
+      description: 'Memory of a task, MiB; of small 512'
+    }),
     minTasks: Type.Integer({
-      default: 2,
-      minimum: 2,
+      default: SIZES.standard.minTasks,
+      minimum: 1,
       maximum: 100,
-      description: 'Least number of tasks; two, so that a zone can fail'
+      description: 'Least number of tasks; two, so that a zone can fail; of small 1'
     }),
     maxTasks: Type.Integer({
-      default: 6,
-      minimum: 2,
+      default: SIZES.standard.maxTasks,
+      minimum: 1,
       maximum: 100,
-      description: 'Largest number of tasks; what it can cost at most'
+      description: 'Largest number of tasks; what it can cost at most; of small 2'
     }),
     targetCpu: Type.Integer({
       default: 60,
@@ -53,14 +80,15 @@ export const ConfigSchema = Type.Object(
       // 500 a second: of the slowest model (0.26 ms of CPU each, measured) a quarter of half a vCPU.
       default: 30_000,
       minimum: 1,
-      description: 'Requests a minute and task that the scaling aims at'
+      description: 'Requests a minute and task that the scaling aims at; small scales by CPU alone'
     }),
     drainSeconds: Type.Integer({
-      default: 20,
-      minimum: 1,
+      // ECS takes a task out of the load balancer before SIGTERM; this is for requests that are on their way to it.
+      default: 2,
+      minimum: 0,
       // With the time after it within 120 s, the longest that Fargate waits for a container to stop.
       maximum: 100,
-      description: 'Time a task goes on serving after SIGTERM, while the load balancer notices, s'
+      description: 'Time a task goes on serving after SIGTERM, s'
     }),
     logDays: Type.Enum([1, 3, 7, 14, 30, 60, 90, 180, 365], {
       default: 30,
@@ -95,6 +123,20 @@ export const ConfigSchema = Type.Object(
           'ACM certificate of the region: with it HTTPS, and HTTP is redirected; without it HTTP alone'
       })
     ),
+    zones: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z]{2}(-[a-z]+)+-\\d[a-z]$' }), {
+        minItems: 2,
+        maxItems: 3,
+        uniqueItems: true,
+        description: 'Availability zones by name (eu-west-1a); without it the first two of the region'
+      })
+    ),
+    usersTable: Type.Optional(
+      Type.String({
+        pattern: '^[a-zA-Z0-9_.-]{3,255}$',
+        description: 'Table of users that is served in place of the stack’s own: one that was restored'
+      })
+    ),
     domainName: Type.Optional(
       Type.String({
         pattern: '^([a-z0-9-]+\\.)+[a-z]{2,}$',
@@ -106,12 +148,14 @@ export const ConfigSchema = Type.Object(
       description:
         'AWS WAF before the load balancer: known bad input, bad addresses, a limit for each address'
     }),
-    firewallRequestsPer5Minutes: Type.Integer({
-      default: 10_000,
-      minimum: 10,
-      maximum: 2_000_000_000,
-      description: 'Requests of one address in 5 minutes past which the firewall blocks it'
-    }),
+    firewallRequestsPer5Minutes: Type.Optional(
+      Type.Integer({
+        minimum: LEAST_LIMIT,
+        maximum: 2_000_000_000,
+        description:
+          'Requests of one address in 5 minutes past which the firewall blocks it; without it twice what callsPerMinute allows'
+      })
+    ),
     imagesKept: Type.Integer({
       default: 20,
       minimum: 2,
@@ -157,7 +201,8 @@ export async function loadConfig(): Promise<Config> {
  * @throws ConfigError in one sentence that names every knob at fault
  */
 export function checkConfig(settings: object): Config {
-  const config = Value.Default(ConfigSchema, structuredClone(settings)) as Config
+  const size = (settings as Partial<Config>).size === 'small' ? SIZES.small : {}
+  const config = Value.Default(ConfigSchema, { ...size, ...structuredClone(settings) }) as Config
   // A setting that there is not is reported twice: as a property too many, and as one of the schema false.
   const faults = Value.Errors(ConfigSchema, config)
     .filter(({ keyword }) => keyword !== 'boolean')
@@ -189,6 +234,9 @@ function disagreements(config: Config): string[] {
       `memory must be one of ${memory.join(', ')}: Fargate has no other with ${config.cpu} CPU units`
     )
   }
+  if (config.size === 'standard' && config.minTasks < 2) {
+    faults.push('minTasks must be >= 2, so that a zone can fail; size small has one task')
+  }
   if (config.maxTasks < config.minTasks) {
     faults.push(`maxTasks (${config.maxTasks}) must not be less than minTasks (${config.minTasks})`)
   }
@@ -201,14 +249,29 @@ function disagreements(config: Config): string[] {
 /** Time after SIGTERM at which ECS ends a task that has not stopped, s. */
 export const stopTimeout = ({ drainSeconds }: Config): number => drainSeconds + AFTER_DRAIN
 
-/** Time the load balancer lets a task's open requests go on after it stopped sending new ones, s. */
-export const deregistrationDelay = ({ drainSeconds }: Config): number => drainSeconds + AFTER_DRAIN
+/**
+ * Largest young generation of a task's V8 heap, MiB. Under overload 64 save time (docs/reliability.md); of 512 MiB they
+ * leave too little for the rest, and Node.js's own 16 have to do.
+ */
+export const youngGeneration = ({ memory }: Config): number => (memory < 1024 ? 16 : 64)
+
+/**
+ * Requests of one address in 5 minutes past which the firewall blocks it; undefined if the service has no limit either.
+ */
+export function firewallLimit({ callsPerMinute, firewallRequestsPer5Minutes }: Config): number | undefined {
+  if (firewallRequestsPer5Minutes !== undefined) return firewallRequestsPer5Minutes
+  return callsPerMinute === 0 ? undefined : Math.max(FIREWALL_SLACK * 5 * callsPerMinute, LEAST_LIMIT)
+}
 
 /** Names that the stacks give and the deployment looks for. */
 export const repositoryStackName = ({ name }: Config): string => `${name}-repository`
 export const repositoryName = ({ name }: Config): string => name
+export const logsStackName = ({ name }: Config): string => `${name}-logs`
+export const logGroupName = ({ name }: Config): string => name
 export const usersStackName = ({ name }: Config): string => `${name}-users`
 export const usersTableName = ({ name }: Config): string => `${name}-users`
+/** The table that is served: the stack's own, or another. */
+export const servedTableName = (config: Config): string => config.usersTable ?? usersTableName(config)
 export const apiKeysName = ({ name }: Config): string => `${name}/api-keys`
 export const adminKeysName = ({ name }: Config): string => `${name}/admin-keys`
 

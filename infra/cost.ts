@@ -1,5 +1,5 @@
-/** `npx tsx infra/cost.ts`: what the deployment costs a month, as the table of docs/deployment.md. */
-import { type Config, loadConfig } from './config.ts'
+/** `npx tsx infra/cost.ts [standard | small]`: what the deployment costs a month, as the tables of docs/deployment.md. */
+import { type Config, checkConfig, loadConfig } from './config.ts'
 
 /** Hours of a month, as AWS reckons. */
 const HOURS = 730
@@ -14,6 +14,7 @@ const PRICES = {
   endpointHour: 0.01,
   endpointGb: 0.01,
   alarmMetric: 0.1,
+  customMetric: 0.3,
   secret: 0.4,
   tableMillionReads: 0.125,
   /** With point-in-time recovery. */
@@ -28,6 +29,12 @@ const PRICES = {
 /** What is served in a month, for the parts that cost by use. */
 const ASSUMED = {
   requestsASecond: 1,
+  /** Clients that keep their connections open need fewer. */
+  connectionsASecond: 1,
+  /** Answer and request together, KB. */
+  request: 1.5,
+  /** Share of the hours with refused calls, in which alone their metric is billed. */
+  hoursWithRefusals: 0.1,
   /** A line of the server and what CloudWatch adds, KB. */
   logOfRequest: 0.3,
   /** All images, of which most layers are the same, GB. */
@@ -41,29 +48,52 @@ const ENDPOINTS = 4
 const SECRETS = 3
 /** Of every task, to see which users changed. */
 const READS_A_SECOND = 1 / 5
-/** Four alarms, one of two metrics, and the two that each of the two scaling policies makes itself. */
-const ALARM_METRICS = 9
+/** Eight alarms, two of them of two metrics each. */
+const ALARM_METRICS = 10
+/** Alarms that a scaling policy makes itself. */
+const ALARMS_OF_POLICY = 2
+/** New connections a second, open ones, and GB an hour that a unit of the load balancer's capacity has; the most used is billed. */
+const CAPACITY_UNIT = { connectionsASecond: 25, openConnections: 3000, gbAnHour: 1 }
+/** The load balancer closes a connection that is idle for so long, s. */
+const IDLE = 60
 const FIREWALL_RULES = 4
 
 /** @returns each part and what it costs a month, $ */
 export function monthlyCost(config: Config): [part: string, dollars: number][] {
-  const { architecture, cpu, memory, minTasks, firewall } = config
+  const { size, architecture, cpu, memory, minTasks, certificateArn, firewall } = config
+  const isSmall = size === 'small'
   const task = (cpu / 1024) * PRICES.vcpuHour[architecture] + (memory / 1024) * PRICES.gbHour[architecture]
   const requests = ASSUMED.requestsASecond * 3600 * HOURS
+  const units = Math.max(
+    ASSUMED.connectionsASecond / CAPACITY_UNIT.connectionsASecond,
+    (ASSUMED.connectionsASecond * IDLE) / CAPACITY_UNIT.openConnections,
+    (ASSUMED.requestsASecond * 3600 * ASSUMED.request) / 1e6 / CAPACITY_UNIT.gbAnHour
+  )
+  const addresses = isSmall ? ZONES + minTasks : ZONES
+  const alarmMetrics =
+    ALARM_METRICS + (certificateArn === undefined ? 0 : 1) + ALARMS_OF_POLICY * (isSmall ? 1 : 2)
   const logs = (requests * ASSUMED.logOfRequest) / 1e6
   return [
     [
-      `${minTasks} tasks of ${cpu / 1024} vCPU and ${memory / 1024} GB, ${architecture}`,
+      `${minTasks} ${minTasks === 1 ? 'task' : 'tasks'} of ${cpu / 1024} vCPU and ${memory / 1024} GB, ${architecture}`,
       minTasks * task * HOURS
     ],
-    ['Load balancer, with one capacity unit', (PRICES.balancerHour + PRICES.balancerUnitHour) * HOURS],
-    [`${ZONES} public addresses of the load balancer`, ZONES * PRICES.addressHour * HOURS],
+    ['Load balancer', PRICES.balancerHour * HOURS],
+    [`Its capacity units by use, ${units.toFixed(2)}`, units * PRICES.balancerUnitHour * HOURS],
     [
-      `${ENDPOINTS} endpoints in ${ZONES} zones, in place of a way to the internet`,
-      ENDPOINTS * ZONES * PRICES.endpointHour * HOURS + logs * PRICES.endpointGb
+      `${addresses} public addresses, of the load balancer${isSmall ? ' and the task' : ''}`,
+      addresses * PRICES.addressHour * HOURS
     ],
+    ...(isSmall
+      ? []
+      : ([
+          [
+            `${ENDPOINTS} endpoints in ${ZONES} zones, in place of a way to the internet`,
+            ENDPOINTS * ZONES * PRICES.endpointHour * HOURS + logs * PRICES.endpointGb
+          ]
+        ] as [string, number][])),
     [`Logs, ${logs.toFixed(1)} GB`, logs * PRICES.logGb],
-    ['Alarms', ALARM_METRICS * PRICES.alarmMetric],
+    ['Alarms', alarmMetrics * PRICES.alarmMetric + ASSUMED.hoursWithRefusals * PRICES.customMetric],
     ['Keys and the audit’s secret, in three secrets', SECRETS * PRICES.secret],
     [
       'Table of users',
@@ -84,14 +114,23 @@ export function monthlyCost(config: Config): [part: string, dollars: number][] {
   ]
 }
 
+/** @returns all of it, $ */
+export const totalCost = (config: Config): number =>
+  monthlyCost(config).reduce((sum, [, dollars]) => sum + dollars, 0)
+
 /** @returns the table, in Markdown */
 export function costTable(config: Config): string {
   const parts = monthlyCost(config)
-  const total = parts.reduce((sum, [, dollars]) => sum + dollars, 0)
   const rows = parts.map(([part, dollars]) => `| ${part} | ${dollars.toFixed(2)} |`)
-  return ['| part | $ a month |', '| --- | ---: |', ...rows, `| **all** | **${total.toFixed(2)}** |`].join(
-    '\n'
-  )
+  return [
+    '| part | $ a month |',
+    '| --- | ---: |',
+    ...rows,
+    `| **all** | **${totalCost(config).toFixed(2)}** |`
+  ].join('\n')
 }
 
-if (process.argv[1] === import.meta.filename) console.log(costTable(await loadConfig()))
+if (process.argv[1] === import.meta.filename) {
+  const [, , size] = process.argv
+  console.log(costTable(size === undefined ? await loadConfig() : checkConfig({ size })))
+}

@@ -1,7 +1,7 @@
 import type { IApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import { CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2'
 import { Construct } from 'constructs'
-import type { Config } from '../config.ts'
+import { type Config, firewallLimit } from '../config.ts'
 import { accept } from './accept.ts'
 
 /** Rules that AWS keeps up to date, in the order they are tried. */
@@ -28,25 +28,26 @@ export class Firewall extends Construct {
       cloudWatchMetricsEnabled: true,
       sampledRequestsEnabled: true
     })
+    const limit = firewallLimit(config)
     const acl = new CfnWebACL(this, 'Acl', {
       name: config.name,
       scope: 'REGIONAL',
       defaultAction: { allow: {} },
       visibilityConfig: visible(config.name),
       rules: [
-        {
-          name: 'EachAddress',
-          priority: 0,
-          action: { block: { customResponse: { responseCode: 429 } } },
-          statement: {
-            rateBasedStatement: {
-              aggregateKeyType: 'IP',
-              limit: config.firewallRequestsPer5Minutes,
-              evaluationWindowSec: 300
-            }
-          },
-          visibilityConfig: visible('EachAddress')
-        },
+        ...(limit === undefined
+          ? []
+          : [
+              {
+                name: 'EachAddress',
+                priority: 0,
+                action: { block: { customResponse: { responseCode: 429 } } },
+                statement: {
+                  rateBasedStatement: { aggregateKeyType: 'IP', limit, evaluationWindowSec: 300 }
+                },
+                visibilityConfig: visible('EachAddress')
+              }
+            ]),
         ...MANAGED_RULES.map((name, i) => ({
           name,
           priority: i + 1,

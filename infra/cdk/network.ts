@@ -3,29 +3,32 @@ import {
   FlowLogDestination,
   FlowLogTrafficType,
   GatewayVpcEndpointAwsService,
+  type InterfaceVpcEndpoint,
   InterfaceVpcEndpointAwsService,
   Peer,
   Port,
   SecurityGroup,
+  type SubnetSelection,
   SubnetType,
   Vpc
 } from 'aws-cdk-lib/aws-ec2'
 import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { RemovalPolicy, Stack } from 'aws-cdk-lib/core'
 import { Construct } from 'constructs'
+import type { Config } from '../config.ts'
 import { accept } from './accept.ts'
 import { usersAccess } from './users.ts'
 
 export interface NetworkProps {
-  /** Time the log of refused traffic is kept, days. */
-  readonly logDays: RetentionDays
+  readonly config: Config
   readonly usersTable: ITable
 }
 
 /**
  * A VPC over two zones: public subnets for the load balancer, and for the tasks subnets without a
- * way to the internet. The AWS services a task talks to are reached over endpoints inside.
+ * way to the internet. The AWS services a task talks to are reached over endpoints inside. In the small
+ * size, which has no such endpoints, the tasks are in the public subnets too.
  */
 export class Network extends Construct {
   readonly vpc: Vpc
@@ -33,22 +36,27 @@ export class Network extends Construct {
   readonly loadBalancerGroup: SecurityGroup
   /** Of the tasks: in from the load balancer alone, out to AWS alone. */
   readonly taskGroup: SecurityGroup
+  readonly taskSubnets: SubnetSelection
+  /** What a task needs before it can start: it reads its image, secrets and log over these. */
+  readonly endpoints: InterfaceVpcEndpoint[]
 
-  constructor(scope: Construct, id: string, { logDays, usersTable }: NetworkProps) {
+  constructor(scope: Construct, id: string, { config, usersTable }: NetworkProps) {
     super(scope, id)
+    const isSmall = config.size === 'small'
 
     this.vpc = new Vpc(this, 'Vpc', {
-      maxAzs: 2,
+      ...(config.zones ? { availabilityZones: config.zones } : { maxAzs: 2 }),
       natGateways: 0,
       // The rule that would close the default group needs a Lambda function; nothing uses the group.
       restrictDefaultSecurityGroup: false,
       subnetConfiguration: [
         { name: 'public', subnetType: SubnetType.PUBLIC, cidrMask: 24, mapPublicIpOnLaunch: false },
-        { name: 'tasks', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }
+        ...(isSmall ? [] : [{ name: 'tasks', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }])
       ]
     })
+    this.taskSubnets = { subnetGroupName: isSmall ? 'public' : 'tasks' }
     const refused = new LogGroup(this, 'RefusedTraffic', {
-      retention: logDays,
+      retention: config.logDays,
       removalPolicy: RemovalPolicy.DESTROY
     })
     this.vpc.addFlowLog('Refused', {
@@ -71,33 +79,21 @@ export class Network extends Construct {
       description: 'Tasks: in from the load balancer, out to the endpoints',
       allowAllOutbound: false
     })
-    const endpointGroup = new SecurityGroup(this, 'EndpointGroup', {
-      vpc: this.vpc,
-      description: 'Endpoints: in from the tasks',
-      allowAllOutbound: false
-    })
-    endpointGroup.connections.allowFrom(this.taskGroup, Port.tcp(443), 'From the tasks')
-    // The gateways have public addresses. From these subnets nothing else of the internet can be reached.
+    // The gateways have public addresses. From subnets of their own the tasks can reach nothing else of the internet.
     this.taskGroup.addEgressRule(
       Peer.anyIpv4(),
       Port.tcp(443),
-      'Over gateways: S3 for layers of the image, DynamoDB for users'
+      isSmall
+        ? 'To AWS, over public addresses'
+        : 'Over gateways: S3 for layers of the image, DynamoDB for users'
     )
+    this.endpoints = isSmall ? [] : this.interfaceEndpoints()
 
-    const services = {
-      EcrApi: InterfaceVpcEndpointAwsService.ECR,
-      EcrDocker: InterfaceVpcEndpointAwsService.ECR_DOCKER,
-      Logs: InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
-      Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER
-    }
-    for (const [name, service] of Object.entries(services)) {
-      this.vpc.addInterfaceEndpoint(name, { service, securityGroups: [endpointGroup], open: false })
-    }
     const { partition, region } = Stack.of(this)
     this.vpc
       .addGatewayEndpoint('S3', {
         service: GatewayVpcEndpointAwsService.S3,
-        subnets: [{ subnetType: SubnetType.PRIVATE_ISOLATED }]
+        subnets: [this.taskSubnets]
       })
       // Where ECR keeps layers (Amazon ECR user guide, minimum S3 bucket permissions).
       .addToPolicy(
@@ -110,8 +106,35 @@ export class Network extends Construct {
     this.vpc
       .addGatewayEndpoint('DynamoDb', {
         service: GatewayVpcEndpointAwsService.DYNAMODB,
-        subnets: [{ subnetType: SubnetType.PRIVATE_ISOLATED }]
+        subnets: [this.taskSubnets]
       })
       .addToPolicy(new PolicyStatement({ principals: [new AnyPrincipal()], ...usersAccess(usersTable) }))
+  }
+  private interfaceEndpoints(): InterfaceVpcEndpoint[] {
+    const group = new SecurityGroup(this, 'EndpointGroup', {
+      vpc: this.vpc,
+      description: 'Endpoints: in from the tasks',
+      allowAllOutbound: false
+    })
+    group.connections.allowFrom(this.taskGroup, Port.tcp(443), 'From the tasks')
+    const services = {
+      EcrApi: InterfaceVpcEndpointAwsService.ECR,
+      EcrDocker: InterfaceVpcEndpointAwsService.ECR_DOCKER,
+      Logs: InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+      Secrets: InterfaceVpcEndpointAwsService.SECRETS_MANAGER
+    }
+    return Object.entries(services).map(([name, service]) => {
+      const endpoint = this.vpc.addInterfaceEndpoint(name, { service, securityGroups: [group], open: false })
+      // With credentials of an account of their own, intruders could send out what they read.
+      endpoint.addToPolicy(
+        new PolicyStatement({
+          principals: [new AnyPrincipal()],
+          actions: ['*'],
+          resources: ['*'],
+          conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } }
+        })
+      )
+      return endpoint
+    })
   }
 }

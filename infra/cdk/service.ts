@@ -3,6 +3,7 @@ import type { ITable } from 'aws-cdk-lib/aws-dynamodb'
 import { Port } from 'aws-cdk-lib/aws-ec2'
 import type { IRepository } from 'aws-cdk-lib/aws-ecr'
 import {
+  AwsLogDriverMode,
   Capability,
   Cluster,
   ContainerImage,
@@ -12,7 +13,8 @@ import {
   FargateTaskDefinition,
   LinuxParameters,
   LogDrivers,
-  OperatingSystemFamily
+  OperatingSystemFamily,
+  PropagatedTagSource
 } from 'aws-cdk-lib/aws-ecs'
 import {
   ApplicationLoadBalancer,
@@ -24,11 +26,11 @@ import {
   TargetType
 } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { LogGroup } from 'aws-cdk-lib/aws-logs'
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import { type Config, deregistrationDelay, stopTimeout } from '../config.ts'
+import { type Config, stopTimeout, youngGeneration } from '../config.ts'
 import { accept } from './accept.ts'
 import type { Network } from './network.ts'
 import { usersAccess } from './users.ts'
@@ -42,6 +44,9 @@ const CONTAINER_PORT = 8080
 /** Where it answers health checks alone, from a thread of its own: a busy task stays in. */
 const HEALTH_PORT = 8081
 
+/** Time the load balancer lets a task's open requests go on once it sends no new ones; then ECS sends SIGTERM, s. */
+const DEREGISTRATION_DELAY = 30
+
 /** User and group `node` of the official Node images. */
 const NODE_USER = '1000:1000'
 
@@ -51,6 +56,7 @@ export interface ServiceProps {
   readonly repository: IRepository
   /** sha256:..., the very image that runs. */
   readonly imageDigest: string
+  readonly logs: ILogGroup
   /** Secret whose field sha256 is the hashes of the API keys. */
   readonly apiKeys: ISecret
   /** As apiKeys, of the administrators' keys. */
@@ -80,18 +86,23 @@ export class Service extends Construct {
       ['AwsSolutions-ECS4', 'CKV_AWS_65']
     )
 
+    const taskDefinition = this.task(props)
     this.service = new FargateService(this, 'Service', {
       cluster: this.cluster,
       serviceName: config.name,
-      taskDefinition: this.task(props),
-      vpcSubnets: { subnetGroupName: 'tasks' },
+      taskDefinition,
+      propagateTags: PropagatedTagSource.SERVICE,
+      vpcSubnets: network.taskSubnets,
       securityGroups: [network.taskGroup],
-      assignPublicIp: false,
+      // Without endpoints AWS is reached over the internet.
+      assignPublicIp: config.size === 'small',
       minHealthyPercent: 100,
       maxHealthyPercent: 200,
       circuitBreaker: { rollback: true },
       healthCheckGracePeriod: Duration.seconds(60)
     })
+    // Tasks that start before these exist fail, and when the stack is removed they would have to stop without them.
+    this.service.node.addDependency(...network.endpoints, taskDefinition.executionRole!)
 
     this.accessLogs = this.accessLogBucket(config)
     this.loadBalancer = new ApplicationLoadBalancer(this, 'LoadBalancer', {
@@ -114,7 +125,7 @@ export class Service extends Construct {
       protocol: ApplicationProtocol.HTTP,
       port: CONTAINER_PORT,
       targets: [this.service],
-      deregistrationDelay: Duration.seconds(deregistrationDelay(config)),
+      deregistrationDelay: Duration.seconds(DEREGISTRATION_DELAY),
       healthCheck: {
         path: '/health/ready',
         port: String(HEALTH_PORT),
@@ -135,14 +146,16 @@ export class Service extends Construct {
       maxCapacity: config.maxTasks
     })
     scaling.scaleOnCpuUtilization('Cpu', { targetUtilizationPercent: config.targetCpu })
-    scaling.scaleOnRequestCount('Requests', {
-      requestsPerTarget: config.targetRequestsPerMinute,
-      targetGroup: this.targets
-    })
+    if (config.size === 'standard') {
+      scaling.scaleOnRequestCount('Requests', {
+        requestsPerTarget: config.targetRequestsPerMinute,
+        targetGroup: this.targets
+      })
+    }
   }
 
   private task(props: ServiceProps): FargateTaskDefinition {
-    const { config, repository, imageDigest, apiKeys, adminKeys, usersTable } = props
+    const { config, repository, imageDigest, logs, apiKeys, adminKeys, usersTable } = props
     const task = new FargateTaskDefinition(this, 'Task', {
       family: config.name,
       cpu: config.cpu,
@@ -152,12 +165,6 @@ export class Service extends Construct {
         cpuArchitecture: CpuArchitecture.of(config.architecture)
       }
     })
-    const logs = new LogGroup(this, 'Logs', {
-      retention: config.logDays,
-      removalPolicy: RemovalPolicy.DESTROY
-    })
-    accept(logs, 'AWS encrypts it with a key of its own; a customer’s costs $1 a month', ['CKV_AWS_158'])
-
     // Made with the stack and never replaced, so that a user's lines are found whichever task wrote them.
     const auditSecret = new Secret(this, 'AuditSecret', {
       description: 'With which the log’s audit lines hash UserIDs',
@@ -182,6 +189,7 @@ export class Service extends Construct {
         HOST: '0.0.0.0',
         PORT: String(CONTAINER_PORT),
         HEALTH_PORT: String(HEALTH_PORT),
+        NODE_OPTIONS: `--max-semi-space-size=${youngGeneration(config)}`,
         DRAIN_SECONDS: String(config.drainSeconds),
         LOG_LEVEL: config.logLevel,
         CALLS_PER_MINUTE: String(config.callsPerMinute),
@@ -196,11 +204,17 @@ export class Service extends Construct {
         ADMIN_KEY_SHA256: EcsSecret.fromSecretsManager(adminKeys, 'sha256'),
         AUDIT_SECRET: EcsSecret.fromSecretsManager(auditSecret)
       },
-      logging: LogDrivers.awsLogs({ logGroup: logs, streamPrefix: 'task' })
+      // ECS's default, non-blocking, loses lines in silence once its buffer is full. With this one the pipe fills up,
+      // and the server keeps 8 MB itself while it goes on answering (`LOG` in server/src/main.ts).
+      logging: LogDrivers.awsLogs({ logGroup: logs, streamPrefix: 'task', mode: AwsLogDriverMode.BLOCKING })
     })
     task.addToTaskRolePolicy(new PolicyStatement(usersAccess(usersTable)))
     accept(task, 'Addresses, names, time and log level are not secret; the keys’ hashes come from secrets', [
       'AwsSolutions-ECS2'
+    ])
+    const { partition, region } = Stack.of(this)
+    accept(task, 'The streams of the tasks’ own log, which have names of their own', [
+      `AwsSolutions-IAM5[Resource::arn:${partition}:logs:${region}:<AWS::AccountId>:log-group:${logs.logGroupName}:*]`
     ])
     accept(task, 'ecr:GetAuthorizationToken knows no resources (IAM service authorization reference)', [
       'AwsSolutions-IAM5[Resource::*]'

@@ -1,19 +1,23 @@
 import { type App, BootstraplessSynthesizer, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib'
 import { Table } from 'aws-cdk-lib/aws-dynamodb'
 import { Repository } from 'aws-cdk-lib/aws-ecr'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import {
   type Config,
   checkRelease,
+  logGroupName,
+  logsStackName,
   type Release,
   repositoryName,
   repositoryStackName,
-  usersStackName,
-  usersTableName
+  servedTableName,
+  usersStackName
 } from '../config.ts'
 import { Alarms } from './alarms.ts'
 import { Firewall } from './firewall.ts'
+import { LogsStack } from './logs.ts'
 import { Network } from './network.ts'
 import { RepositoryStack } from './repository.ts'
 import { Service } from './service.ts'
@@ -30,18 +34,20 @@ export class ServiceStack extends Stack {
     super(scope, id, props)
     const { imageDigest, previousImageDigest, apiKeysArn, adminKeysArn } = checkRelease(release)
 
-    const usersTable = Table.fromTableName(this, 'Users', usersTableName(config))
-    const network = new Network(this, 'Network', { logDays: config.logDays, usersTable })
+    const usersTable = Table.fromTableName(this, 'Users', servedTableName(config))
+    const logs = LogGroup.fromLogGroupName(this, 'Logs', logGroupName(config))
+    const network = new Network(this, 'Network', { config, usersTable })
     const service = new Service(this, 'Service', {
       config,
       network,
       repository: Repository.fromRepositoryName(this, 'Repository', repositoryName(config)),
       imageDigest,
+      logs,
       usersTable,
       apiKeys: Secret.fromSecretCompleteArn(this, 'ApiKeys', apiKeysArn),
       adminKeys: Secret.fromSecretCompleteArn(this, 'AdminKeys', adminKeysArn)
     })
-    new Alarms(this, 'Alarms', { config, service })
+    new Alarms(this, 'Alarms', { config, service, logs, usersTable })
     if (config.firewall) new Firewall(this, 'Firewall', { config, loadBalancer: service.loadBalancer })
 
     const outputs = {
@@ -84,6 +90,10 @@ export function buildStacks(app: App, { config, region, release }: StacksProps) 
     ...shared(),
     description: 'Keystroke recognition: the table of enrolled users'
   })
+  const logs = new LogsStack(app, logsStackName(config), {
+    ...shared(),
+    description: 'Keystroke recognition: the log of the tasks'
+  })
   const service =
     release &&
     new ServiceStack(app, config.name, {
@@ -91,5 +101,5 @@ export function buildStacks(app: App, { config, region, release }: StacksProps) 
       release,
       description: 'Keystroke recognition: the service behind its load balancer'
     })
-  return { repository, users, service }
+  return { repository, users, logs, service }
 }

@@ -13,7 +13,7 @@ import { type Config, usersTableName } from '../config.ts'
 import { accept } from './accept.ts'
 
 /** Days for which the table can be put back to what it was; as long a deleted user is in its backups. */
-const RECOVERY_DAYS = 7
+export const RECOVERY_DAYS = 7
 
 export interface UsersStackProps extends StackProps {
   readonly config: Config

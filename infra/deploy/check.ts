@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { ECRClient } from '@aws-sdk/client-ecr'
 import { ECSClient } from '@aws-sdk/client-ecs'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
@@ -21,6 +22,7 @@ export interface Deployment {
   readonly manifest: Manifest
   readonly ecr: ECRClient
   readonly ecs: ECSClient
+  readonly dynamo: DynamoDBClient
   readonly secrets: SecretsManagerClient
   readonly cloudFormation: CloudFormationClient
 }
@@ -76,6 +78,7 @@ export async function check(
     engine,
     ecr: new ECRClient(client),
     ecs: new ECSClient(client),
+    dynamo: new DynamoDBClient(client),
     secrets: new SecretsManagerClient(client),
     cloudFormation: new CloudFormationClient(client)
   }

@@ -13,18 +13,21 @@ import {
   adminKeysName,
   apiKeysName,
   type Config,
+  logGroupName,
+  logsStackName,
   repositoryName,
   repositoryStackName,
-  usersStackName,
-  usersTableName
+  servedTableName,
+  usersStackName
 } from '../config.ts'
 import { check, type Deployment } from './check.ts'
 import { checkScan, findImage, findRepository, pushedImage, registryLogin } from './ecr.ts'
 import { build, contentTag, push } from './image.ts'
 import { type AllKeys, createKeys, findKeys, rotateKeys } from './keys.ts'
 import { release, report, settle } from './release.ts'
-import { deployStack, diffStack, stackOutputs } from './stacks.ts'
+import { deployStacks, diffStack, stackOutputs } from './stacks.ts'
 import { command, DeployError, Steps } from './steps.ts'
+import { prepareTable } from './users.ts'
 
 await command(async () => {
   const { values, positionals } = parseArgs({
@@ -54,15 +57,13 @@ async function deploy(): Promise<void> {
   const { engine, ...deployment } = await steps.step('Check tools, credentials and models', (say) =>
     check(say, { builds: true })
   )
-  const { config, region, ecr, secrets } = deployment
+  const { config, region, ecr, dynamo, secrets } = deployment
   const repository = repositoryName(config)
 
-  const address = await steps.step('Repository, and the table of users', async (say) => {
-    let found = await findRepository(ecr, repository)
-    if (found === undefined) {
-      await deployStack(repositoryStackName(config), region)
-      found = await findRepository(ecr, repository)
-    }
+  const address = await steps.step('Repository, table of users and log', async (say) => {
+    // Each time: a setting may have changed, and of a stack that could not be made CloudFormation keeps the name.
+    await deployStacks([repositoryStackName(config), usersStackName(config), logsStackName(config)], region)
+    const found = await findRepository(ecr, repository)
     if (found === undefined) {
       throw new DeployError(
         `The stack ${repositoryStackName(config)} exists, but its repository does not.`,
@@ -70,9 +71,10 @@ async function deploy(): Promise<void> {
       )
     }
     say(found)
-    // Each time: of a stack that could not be made, CloudFormation keeps the name.
-    await deployStack(usersStackName(config), region)
-    say(`table ${usersTableName(config)}`)
+    const table = servedTableName(config)
+    await prepareTable(dynamo, table, say)
+    say(`table ${table}`)
+    say(`log ${logGroupName(config)}`)
     return process.env.KEYSTROKE_REGISTRY ? found.replace(/^[^/]+/, process.env.KEYSTROKE_REGISTRY) : found
   })
 
@@ -195,15 +197,17 @@ async function dryRun(): Promise<void> {
   )
   const { config, region, ecr, secrets, cloudFormation } = deployment
   const repository = repositoryName(config)
-  const address = await steps.step('Repository, and the table of users', async (say) => {
+  const address = await steps.step('Repository, table of users and log', async (say) => {
     const found = await findRepository(ecr, repository)
     say(found ?? `would be made by the stack ${repositoryStackName(config)}`)
-    const users = await stackOutputs(cloudFormation, usersStackName(config))
-    say(
-      users === undefined
-        ? `would be made by the stack ${usersStackName(config)}`
-        : `table ${usersTableName(config)}`
-    )
+    const others = {
+      [usersStackName(config)]: `table ${servedTableName(config)}`,
+      [logsStackName(config)]: `log ${logGroupName(config)}`
+    }
+    for (const [stack, made] of Object.entries(others)) {
+      const isThere = (await stackOutputs(cloudFormation, stack)) !== undefined
+      say(isThere ? made : `would be made by the stack ${stack}`)
+    }
     return found
   })
   const keys = await steps.step('Keys', async (say) => {

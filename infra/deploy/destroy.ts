@@ -8,6 +8,7 @@ import {
   adminKeysName,
   apiKeysName,
   loadConfig,
+  logsStackName,
   repositoryStackName,
   usersStackName,
   usersTableName
@@ -26,13 +27,16 @@ await command(async () => {
   const service = await stackOutputs(cloudFormation, config.name)
   const repository = await stackOutputs(cloudFormation, repositoryStackName(config))
 
+  const logs = await stackOutputs(cloudFormation, logsStackName(config))
+
   const dynamo = new DynamoDBClient({ region })
   const table = usersTableName(config)
   const users = await stackOutputs(cloudFormation, usersStackName(config))
   const people = users && ((await countUsers(dynamo, table)) ?? 0)
 
   console.log(`This removes from account ${account}, region ${region}, and cannot be undone:
-  - the service ${config.name}, its network, load balancer, alarms and logs${service ? '' : ' (not there)'}
+  - the service ${config.name}, its network, load balancer and alarms${service ? '' : ' (not there)'}
+  - the log of its tasks${logs ? '' : ' (not there)'}
   - the repository ${config.name} with every image${repository ? '' : ' (not there)'}
   - the keys in ${apiKeysName(config)} and ${adminKeysName(config)}`)
   const terminal = createInterface({ input: process.stdin })
@@ -50,7 +54,7 @@ await command(async () => {
   const isGone = people === 0 || (people !== undefined && (await ask(question)) === yes)
   terminal.close()
 
-  const steps = new Steps(4)
+  const steps = new Steps(5)
   await steps.step('Service', async (say) => {
     if (service === undefined) return say('not there')
     // Never deployed, and so nothing but its form counts: the app has a service only of an image.
@@ -74,14 +78,19 @@ await command(async () => {
       'Wait five minutes, for the load balancer’s last log may just have come, and run npm run destroy again.'
     )
   })
-  await steps.step('Repository', async (say) => {
-    if (repository === undefined) return say('not there')
-    if (await destroyStack(repositoryStackName(config), region)) return
-    throw new DeployError(
-      `The stack ${repositoryStackName(config)} could not be removed; the lines above say why.`,
-      'Fix the cause and run npm run destroy again.'
-    )
-  })
+  for (const [title, stack, isThere] of [
+    ['Repository', repositoryStackName(config), repository !== undefined],
+    ['Log', logsStackName(config), logs !== undefined]
+  ] as const) {
+    await steps.step(title, async (say) => {
+      if (!isThere) return say('not there')
+      if (await destroyStack(stack, region)) return
+      throw new DeployError(
+        `The stack ${stack} could not be removed; the lines above say why.`,
+        'Fix the cause and run npm run destroy again.'
+      )
+    })
+  }
   await steps.step('Keys', async () => {
     await deleteKeys(secrets, apiKeysName(config))
     await deleteKeys(secrets, adminKeysName(config))
@@ -107,7 +116,12 @@ await command(async () => {
     }
     return users !== undefined && !isAsKnown
   })
-  console.log(isKept ? `\nThe table ${table} is left, and nothing else.` : '\nNothing is left.')
+  if (config.usersTable !== undefined) {
+    console.log(`
+${isKept ? `The tables ${table} and ${config.usersTable} are` : `The table ${config.usersTable} is`} left, and nothing else. ${config.usersTable} belongs to no stack; to delete it, with everybody who is enrolled in it:
+  aws dynamodb update-table --table-name ${config.usersTable} --no-deletion-protection-enabled
+  aws dynamodb delete-table --table-name ${config.usersTable}`)
+  } else console.log(isKept ? `\nThe table ${table} is left, and nothing else.` : '\nNothing is left.')
 })
 
 async function emptyBucket(region: string, bucket: string | undefined): Promise<void> {

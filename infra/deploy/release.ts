@@ -5,7 +5,7 @@ import { adminKeysName, apiKeysName, type Release } from '../config.ts'
 import type { Deployment } from './check.ts'
 import type { AllKeys } from './keys.ts'
 import { smokeTest, type Target } from './smoke.ts'
-import { deployStack, stackOutputs } from './stacks.ts'
+import { deployStacks, stackOutputs } from './stacks.ts'
 import { DeployError, type Steps } from './steps.ts'
 
 /** A rolling replacement of six tasks, two at a time, with their drain; past this something is wrong, s. */
@@ -19,7 +19,9 @@ export async function release(
   serves: 'these' | 'any',
   release: Release
 ): Promise<void> {
-  await steps.step('Deploy the stack', () => deployStack(deployment.config.name, deployment.region, release))
+  await steps.step('Deploy the stack', () =>
+    deployStacks([deployment.config.name], deployment.region, release)
+  )
   report(deployment, await settle(steps, deployment, keys, serves))
 }
 

@@ -13,6 +13,9 @@ const ASK_EVERY = 3_000
 /** Longest that one request may take, ms. */
 const REQUEST_TIMEOUT = 10_000
 
+/** Node.js sends none by itself, and a firewall with AWS's common rules refuses requests without one. */
+const USER_AGENT = 'keystroke-smoke-test'
+
 export interface Target {
   /** What clients call. */
   readonly url: string
@@ -120,7 +123,12 @@ function ask({ url, host, apiKey }: Target, method: string, path: string, body?:
         method,
         path,
         timeout: REQUEST_TIMEOUT,
-        headers: { host: name, 'x-api-key': apiKey, ...(body && { 'content-type': 'application/json' }) }
+        headers: {
+          host: name,
+          'user-agent': USER_AGENT,
+          'x-api-key': apiKey,
+          ...(body && { 'content-type': 'application/json' })
+        }
       },
       (response) => {
         text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)

@@ -28,8 +28,8 @@ export async function stackOutputs(
   }
 }
 
-/** Make or change a stack, and wait until it is as the app has it. */
-export async function deployStack(name: string, region: string, release?: Release): Promise<void> {
+/** Make or change stacks, and wait until they are as the app has them. */
+export async function deployStacks(names: string[], region: string, release?: Release): Promise<void> {
   // Without a change set: nobody would look at it, and the outputs are there at once.
   const options = [
     '--exclusively',
@@ -40,10 +40,10 @@ export async function deployStack(name: string, region: string, release?: Releas
     '--progress',
     'events'
   ]
-  const code = await cdk(['deploy', name, ...options], region, release)
+  const code = await cdk(['deploy', ...names, ...options], region, release)
   if (code === 0) return
   throw new DeployError(
-    `The deployment of ${name} failed and was rolled back; the lines above say why.`,
+    `The deployment of ${names.join(', ')} failed and was rolled back; the lines above say why.`,
     'A task that did not start says why in its log: aws ecs describe-services, aws logs tail. Fix the cause and run it again.'
   )
 }

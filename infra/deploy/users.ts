@@ -1,11 +1,76 @@
 import {
+  DescribeContinuousBackupsCommand,
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
   type DynamoDBClient,
   paginateQuery,
   ResourceNotFoundException,
   UpdateContinuousBackupsCommand,
   UpdateTableCommand,
+  UpdateTimeToLiveCommand,
   waitUntilTableExists
 } from '@aws-sdk/client-dynamodb'
+
+import { TABLE } from '../../server/src/users/dynamodb.ts'
+import { RECOVERY_DAYS } from '../cdk/users.ts'
+import { DeployError } from './steps.ts'
+
+/**
+ * Give the table that is served what AWS restores with no table: time to live, point-in-time recovery and protection
+ * from deletion. Of the stack's own table they are there.
+ *
+ * @throws DeployError if there is no such table, or it has another form
+ */
+export async function prepareTable(
+  dynamo: DynamoDBClient,
+  table: string,
+  say: (line: string) => void
+): Promise<void> {
+  const TableName = table
+  const described = await dynamo.send(new DescribeTableCommand({ TableName })).catch((error: Error) => {
+    if (error instanceof ResourceNotFoundException) return undefined
+    throw error
+  })
+  const {
+    KeySchema = [],
+    LocalSecondaryIndexes = [],
+    TableStatus,
+    DeletionProtectionEnabled
+  } = described?.Table ?? {}
+  const isOurs =
+    KeySchema.map(({ AttributeName }) => AttributeName).join() === `${TABLE.partitionKey},${TABLE.sortKey}` &&
+    LocalSecondaryIndexes.some(({ IndexName }) => IndexName === TABLE.index)
+  if (!isOurs || TableStatus === 'CREATING') {
+    throw new DeployError(
+      described === undefined
+        ? `There is no table ${table} in this region.`
+        : TableStatus === 'CREATING'
+          ? `The table ${table} is still being restored.`
+          : `The table ${table} is not one of users: its keys or its index differ.`,
+      'usersTable in infra/config.json names the table that is served; docs/users.md says how one is restored.'
+    )
+  }
+  const { TimeToLiveDescription } = await dynamo.send(new DescribeTimeToLiveCommand({ TableName }))
+  if (!/^ENABL/.test(TimeToLiveDescription?.TimeToLiveStatus ?? '')) {
+    const TimeToLiveSpecification = { AttributeName: TABLE.timeToLive, Enabled: true }
+    await dynamo.send(new UpdateTimeToLiveCommand({ TableName, TimeToLiveSpecification }))
+    say(`${table}: items expire again`)
+  }
+  const backups = await dynamo.send(new DescribeContinuousBackupsCommand({ TableName }))
+  const recovery = backups.ContinuousBackupsDescription?.PointInTimeRecoveryDescription
+  if (recovery?.PointInTimeRecoveryStatus !== 'ENABLED') {
+    const PointInTimeRecoverySpecification = {
+      PointInTimeRecoveryEnabled: true,
+      RecoveryPeriodInDays: RECOVERY_DAYS
+    }
+    await dynamo.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }))
+    say(`${table}: any moment of the last ${RECOVERY_DAYS} days can be restored again`)
+  }
+  if (DeletionProtectionEnabled !== true) {
+    await protect(dynamo, table, true)
+    say(`${table}: protected from deletion again`)
+  }
+}
 
 /** @returns how many people are enrolled, or undefined if there is no table */
 export async function countUsers(dynamo: DynamoDBClient, table: string): Promise<number | undefined> {

@@ -19,7 +19,9 @@ t.test(
 const wrong: [what: string, settings: object, said: RegExp][] = [
   ['a setting that there is not', { minTask: 3 }, /there is no setting minTask\./],
   ['a number in words', { minTasks: '3' }, /minTasks must be integer/],
-  ['a single task', { minTasks: 1 }, /minTasks must be >= 2 .*so that a zone can fail/],
+  ['a single task', { minTasks: 1 }, /minTasks must be >= 2, so that a zone can fail/],
+  ['a size that there is not', { size: 'tiny' }, /size .*: standard, small/],
+  ['a single zone', { zones: ['eu-west-1a'] }, /zones must not have fewer than 2/],
   ['less at most than at least', { minTasks: 5, maxTasks: 3 }, /maxTasks \(3\) must not be less than/],
   ['CPU that Fargate has not', { cpu: 300 }, /cpu must be one of 256, 512, 1024, 2048/],
   ['memory that does not go with it', { cpu: 256, memory: 4096 }, /memory must be one of 512, 1024, 2048/],
@@ -34,6 +36,22 @@ for (const [what, settings, said] of wrong) {
     t.throws(() => checkConfig(settings), { message: said })
   })
 }
+
+t.test('small is a size of its own, and every setting of it can be changed', async (t) => {
+  t.match(checkConfig({ size: 'small' }), {
+    architecture: 'ARM64',
+    cpu: 256,
+    memory: 512,
+    minTasks: 1,
+    maxTasks: 2
+  })
+  t.match(checkConfig({ size: 'small', architecture: 'X86_64', memory: 1024 }), {
+    architecture: 'X86_64',
+    cpu: 256,
+    memory: 1024
+  })
+  t.match(checkConfig({}), { size: 'standard', architecture: 'X86_64', cpu: 512, minTasks: 2 })
+})
 
 t.test('several faults are reported at once', async (t) => {
   t.throws(() => checkConfig({ cpu: 'a', memory: 'b' }), { message: /cpu must be .*; memory must be / })

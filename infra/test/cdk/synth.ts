@@ -25,7 +25,7 @@ export function newApp(): App {
 
 /** Synthesize all stacks, as app.ts does. */
 export function synth(settings: Partial<Config> = {}) {
-  const { repository, users, service } = buildStacks(newApp(), {
+  const { repository, users, logs, service } = buildStacks(newApp(), {
     config: checkConfig(settings),
     region: 'eu-west-1',
     release: {
@@ -38,6 +38,7 @@ export function synth(settings: Partial<Config> = {}) {
   return {
     repository: Template.fromStack(repository),
     users: Template.fromStack(users),
+    logs: Template.fromStack(logs),
     service: Template.fromStack(service!)
   }
 }

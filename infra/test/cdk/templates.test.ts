@@ -16,6 +16,7 @@ const CDK = join(import.meta.dirname, '..', '..', 'cdk')
 
 const VARIANTS: [name: string, settings: Partial<Config>][] = [
   ['as it is', {}],
+  ['small', { size: 'small' }],
   ['with everything on', { ...CERTIFICATE, firewall: true, alarmEmail: 'who@example.com' }]
 ]
 
@@ -55,7 +56,7 @@ for (const [name, settings] of VARIANTS) {
         await writeFile(join(folder, `${stackName}.json`), JSON.stringify(template, undefined, 1))
       }
       const templates = (await readdir(folder)).map((file) => join(folder, file))
-      t.equal(templates.length, 3)
+      t.equal(templates.length, 4)
       const lint = spawnSync(CFN_LINT, templates, { encoding: 'utf8' })
       t.equal(lint.status, 0, lint.stdout)
       const options = ['--framework', 'cloudformation', '--skip-download', '--compact', '--quiet']

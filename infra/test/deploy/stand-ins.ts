@@ -216,6 +216,8 @@ class Task {
       this.#starting = this.#starting.then(() => this.#settle())
       await this.#starting
       const { method, url, headers } = incoming
+      // As the rule NoUserAgent_HEADER of AWS's common rules does.
+      if (!headers['user-agent']) return void response.writeHead(403).end('<title>403 Forbidden</title>')
       const { port, fault } = this.#running!
       if (fault !== undefined) return void response.writeHead(503).end(fault)
       const outgoing = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
