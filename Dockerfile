@@ -66,25 +66,30 @@ RUN node --input-type=module --eval \
      await loadModels('models').catch(({ message }) => { console.error(message); process.exit(1) })"
 
 
-# What production needs, and of that what runs: no other platform's libraries, no types, maps or sources, and no
-# TypeBox, which the build has put into one file.
+# What production needs on the target, and of that what runs: no other platform's libraries, no types, maps or
+# sources, and no TypeBox, which the build has put into one file.
 FROM packages AS dependencies
 ARG TARGETARCH
-RUN npm prune --omit=dev --ignore-scripts && \
-    cd node_modules && \
+RUN --mount=type=secret,id=ca,required=false \
+    if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
     case "$TARGETARCH" in \
-      amd64) platform=linux/x64 ;; \
-      arm64) platform=linux/arm64 ;; \
+      amd64) cpu=x64 ;; \
+      arm64) cpu=arm64 ;; \
       *) echo "onnxruntime has no library for $TARGETARCH" >&2; exit 1 ;; \
     esac && \
-    find onnxruntime-node/bin -mindepth 2 -type d -not -path '*/linux' -not -path "*/$platform" \
+    npm ci --omit=dev --ignore-scripts --os=linux --cpu=$cpu --libc=glibc && \
+    cd node_modules && \
+    find onnxruntime-node/bin -mindepth 2 -type d -not -path '*/linux' -not -path "*/linux/$cpu" \
       -prune -exec rm -r {} + && \
     find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.md' \) -delete && \
     rm -r .bin .package-lock.json typebox && \
     rm -rf @libsql/*-musl
+# Where enrolled users are kept, if a volume is mounted there.
+RUN install -d -o 1000 -g 1000 -m 700 /owned/users
 
 
-# The platform is the default, which buildah forgets (its issue 5968): it would take the one of the stages above.
+# Nothing is run in this stage, so that an image of another processor is built without an emulator. The platform is the
+# default, which buildah forgets (its issue 5968): it would take the one of the stages above.
 FROM --platform=$TARGETPLATFORM docker.io/library/node:24-bookworm-slim
 WORKDIR /keystroke
 # From what changes least to what changes most, so that a new model is a small push.
@@ -93,20 +98,19 @@ COPY package.json ./
 COPY --from=build /keystroke/server/dist server/dist
 COPY --from=models --chmod=0444 /keystroke/models/*.onnx /keystroke/models/manifest.json models/
 
-# Where enrolled users are kept, if a volume is mounted there.
-RUN install -d -o 1000 -g 1000 -m 700 users
+COPY --from=dependencies --chown=1000:1000 /owned ./
 
 # Keys, or REQUIRE_API_KEY=false, must be set when it is run. 20 s are two failed checks of a load balancer
-# that asks every 5 s, twice over.
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DRAIN_SECONDS=20
+# that asks every 5 s, twice over. The option is that of scripts/lib/processes.ts, for 1 GB of memory or more.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DRAIN_SECONDS=20 NODE_OPTIONS=--max-semi-space-size=64
 EXPOSE 8080
 # The user "node" of the base, by number: an orchestrator can see that it is not root.
 USER 1000:1000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "server/dist/healthcheck.js"]
-# No shell between: node is process 1 and gets the signals itself. The option is that of scripts/lib/processes.ts.
-ENTRYPOINT ["node", "--max-semi-space-size=64", "server/dist/main.js"]
+# No shell between: node is process 1 and gets the signals itself.
+ENTRYPOINT ["node", "server/dist/main.js"]
 
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="keystroke-recognition-service" \

@@ -27,6 +27,16 @@ export function missingBases(): string[] {
   )
 }
 
+/** @returns as `missingTools`, of the base of an image for ARM64; `.ci/arm64-base` puts it there */
+export function missingArmBase(): string[] {
+  const found = spawnSync('buildah', ['from', '--pull=never', '--platform', 'linux/arm64', BASES[0]!], {
+    encoding: 'utf8'
+  })
+  if (found.status !== 0) return [`${BASES[0]} for ARM64 (.ci/arm64-base)`]
+  spawnSync('buildah', ['rm', found.stdout.trim()])
+  return []
+}
+
 /** @returns the reason to skip a test, or false */
 export function withoutThese(missing: string[]): string | false {
   return missing.length > 0 && `not here: ${missing.join(', ')}`

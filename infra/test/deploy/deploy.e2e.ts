@@ -13,17 +13,20 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import t, { type Test } from 'tap'
 import { missingBases, missingTools, withoutThese } from '../../../scripts/lib/containers.ts'
-import { ended, nodeTool, PYTHON, ROOT } from '../../../scripts/lib/processes.ts'
+import { ended, nodeTool, ROOT } from '../../../scripts/lib/processes.ts'
 import type { Typing } from '../../../server/src/schemas/typing.ts'
 import { folder, oracle, prepareFixtures, typing } from '../../../server/test/fixtures.ts'
 import { findEngine } from '../../deploy/image.ts'
 import { MOTO } from '../cdk/python.ts'
-import { deployedTemplate, imageDigestOf, type StandIns, startStandIns } from './stand-ins.ts'
+import { deployedTemplate, imageDigestOf, type StandIns, startStandIns, taskOf } from './stand-ins.ts'
 
 const STEPS = 9
+
+const BUCKET = 'people-data'
 
 /** Those that other programs do, and what lasts longer than a moment; they are interrupted at work. */
 const LONG_STEPS = [2, 4, 5, 7]
@@ -61,7 +64,8 @@ async function makeProject(): Promise<string> {
     recursive: true,
     filter: (path) => path === models || /manifest\.json$|\.onnx$/.test(path)
   })
-  await symlink(join(ROOT, 'node_modules'), join(project, 'node_modules'))
+  for (const installed of ['node_modules', '.venv'])
+    await symlink(join(ROOT, installed), join(project, installed))
   return project
 }
 
@@ -71,7 +75,7 @@ interface Run {
 }
 /** Run a command of the project; ended by force when it begins the step given. */
 const command = async (
-  script: 'deploy' | 'destroy',
+  script: 'deploy' | 'destroy' | 'models',
   args: string[] = [],
   { killAt, input = '', environment = {} }: { killAt?: number; input?: string; environment?: object } = {}
 ): Promise<Run> => {
@@ -130,6 +134,7 @@ await inTurn('a dry run on an empty account says what would be made, and makes n
   t.equal(code, 0)
   t.match(output, /would be made by the stack keystroke-repository/)
   t.match(output, /would be made by the stack keystroke-users/)
+  t.match(output, /would be made by the stack keystroke-logs/)
   t.match(output, /would be made in the secret keystroke\/admin-keys/)
   t.match(output, /would be built, pushed and scanned/)
   await t.rejects(template(), { message: /does not exist/ })
@@ -182,13 +187,40 @@ await inTurn('the second deployment pushes nothing and changes nothing', async (
 
 let second = ''
 await inTurn('models trained anew give a new digest, and the one before is remembered', async (t) => {
-  await retrain(project)
+  await upload('typings/half.csv', await halfOfUsers())
+  const trained = await command('models', [`s3://${BUCKET}/typings/half.csv`])
+  t.equal(trained.code, 0)
+  t.match(trained.output, /Training on half\.csv/)
+  t.notOk(existsSync(join(project, 'half.csv')), 'the data is not kept')
   const { code } = await command('deploy')
   t.equal(code, 0)
   second = imageDigestOf(await template())
   t.not(second, first)
   t.equal((await template()).Outputs.PreviousImageDigest?.Value, first)
   t.equal(await ada(), 200, 'who was enrolled is there in the new task')
+})
+
+await inTurn('models that were trained elsewhere are taken from a bucket, and no damaged ones', async (t) => {
+  const models = join(project, 'models')
+  const names = (await readdir(models)).filter((name) => /manifest\.json$|\.onnx$/.test(name))
+  const before = new Map<string, Buffer>()
+  for (const name of names) {
+    before.set(name, await readFile(join(models, name)))
+    await upload(`models/v1/${name}`, before.get(name)!)
+    await rm(join(models, name))
+  }
+  const taken = await command('models', [`s3://${BUCKET}/models/v1/`])
+  t.equal(taken.code, 0)
+  for (const [name, bytes] of before) t.ok(bytes.equals(await readFile(join(models, name))), name)
+
+  const svm = names.find((name) => name.startsWith('svm-'))!
+  await upload(`models/v1/${svm}`, 'not a model')
+  const damaged = await command('models', [`s3://${BUCKET}/models/v1/`])
+  t.equal(damaged.code, 1)
+  t.match(damaged.output, /The models in the bucket are invalid: .*svm-\w+\.onnx has 11 bytes/)
+  t.ok(before.get(svm)!.equals(await readFile(join(models, svm))), 'those before stay')
+  t.match((await command('models', [`s3://${BUCKET}/none.csv`])).output, /s3:\/\/.*none\.csv does not exist/)
+  t.match((await command('models', [`s3://${BUCKET}/models`])).output, /neither a CSV nor a folder/)
 })
 
 await inTurn('a rollback goes back to the digest before, and a second one forth again', async (t) => {
@@ -214,6 +246,52 @@ await inTurn('a rotated key is valid at once, and the one before it still is', a
   t.equal((await keys()).keys.length, 2, 'each kind is rotated on its own')
   t.equal(await ada(), 200)
 })
+
+await inTurn(
+  'the small size is deployed in place of the standard one, with a firewall before it',
+  async (t) => {
+    const config = join(project, 'infra', 'config.json')
+    const before = await readFile(config)
+    // The default of small is ARM64, which this machine cannot run.
+    await writeFile(config, JSON.stringify({ size: 'small', architecture: 'X86_64', firewall: true }))
+    t.equal((await command('deploy')).code, 0)
+    const small = await template()
+    t.match(taskOf(small), { Cpu: '256', Memory: '512' })
+    t.ok(Object.values(small.Resources).some(({ Type }) => Type === 'AWS::WAFv2::WebACL'))
+    t.equal(await ada(), 200, 'who was enrolled is there')
+    await writeFile(config, before)
+    t.equal((await command('deploy')).code, 0, 'and back')
+  }
+)
+
+await inTurn(
+  'a restored table is served once it is named, and is given what AWS restored without',
+  async (t) => {
+    const config = join(project, 'infra', 'config.json')
+    const before = await readFile(config)
+    const restored = 'keystroke-users-restored'
+    await writeFile(config, JSON.stringify({ usersTable: restored }))
+    const missing = await command('deploy')
+    t.equal(missing.code, 1)
+    t.match(missing.output, `There is no table ${restored}`)
+
+    await standIns.copyTable('keystroke-users', restored)
+    const { code, output } = await command('deploy')
+    t.equal(code, 0)
+    for (const said of ['items expire again', 'can be restored again', 'protected from deletion again'])
+      t.match(output, said)
+    t.match(await standIns.tableSettings(restored), {
+      expires: 'ENABLED',
+      recovery: 'ENABLED',
+      isProtected: true
+    })
+    t.equal(await ada(), 200, 'who was enrolled is in it')
+    const again = await command('deploy')
+    t.notMatch(again.output, /again/)
+    await writeFile(config, before)
+    t.equal((await command('deploy')).code, 0)
+  }
+)
 
 await inTurn('a vulnerability at the threshold stops the deployment before the stack', async (t) => {
   const config = join(project, 'infra', 'config.json')
@@ -277,7 +355,9 @@ await inTurn('destroy does nothing unless the name is typed, and deletes nobody 
   const gone = await command('destroy', [], { input: 'keystroke\ndelete 1\n' })
   t.equal(gone.code, 0)
   t.match(gone.output, /Nothing is left/)
-  await t.rejects(deployedTemplate(standIns.cloudFormation, 'keystroke-users'), { message: /does not exist/ })
+  for (const stack of ['keystroke-users', 'keystroke-logs']) {
+    await t.rejects(deployedTemplate(standIns.cloudFormation, stack), { message: /does not exist/ })
+  }
   t.match((await command('deploy', ['rollback'])).output, /There is no service keystroke/)
 })
 
@@ -298,25 +378,25 @@ await inTurn('interrupted in every step, it goes on where it was', async (t) => 
   t.equal((await keys('admin-keys')).keys.length, 1)
 })
 
-/** Train on the first half of the sample's users: other models, made in seconds. */
-async function retrain(project: string): Promise<void> {
+/** Typings of the first half of the sample's users, of which other models are made in seconds. */
+async function halfOfUsers(): Promise<string> {
   const rows = (await readFile(join(project, 'data', 'sample.csv'), 'utf8')).trimEnd().split('\n')
   const users = [...new Set(rows.slice(1).map((row) => row.split(',')[0]))]
   const kept = new Set(users.slice(0, users.length / 2))
-  const csv = join(project, 'half.csv')
-  await writeFile(
-    csv,
-    `${[rows[0], ...rows.slice(1).filter((row) => kept.has(row.split(',')[0]))].join('\n')}\n`
-  )
-  const models = join(project, 'models')
-  for (const file of await readdir(models)) {
-    if (/manifest\.json$|\.onnx$/.test(file)) await rm(join(models, file))
-  }
-  const trained = spawn(PYTHON, ['-m', 'keystroke.commands.train', csv, '--models', models], {
-    cwd: project,
-    stdio: 'ignore',
-    env: { ...process.env, PYTHONPATH: join(project, 'notebook'), OMP_NUM_THREADS: '1' }
-  })
-  if ((await ended(trained)) !== 0) throw new Error('Training failed.')
-  await rm(csv)
+  return `${[rows[0], ...rows.slice(1).filter((row) => kept.has(row.split(',')[0]))].join('\n')}\n`
+}
+
+/** Put an object into the bucket of the people who deploy. */
+async function upload(Key: string, Body: string | Buffer): Promise<void> {
+  await standIns.s3
+    .send(
+      new CreateBucketCommand({
+        Bucket: BUCKET,
+        CreateBucketConfiguration: { LocationConstraint: 'eu-west-1' }
+      })
+    )
+    .catch((error: Error) => {
+      if (error.name !== 'BucketAlreadyOwnedByYou') throw error
+    })
+  await standIns.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body }))
 }

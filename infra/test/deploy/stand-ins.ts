@@ -11,7 +11,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation'
+import {
+  BatchWriteItemCommand,
+  CreateTableCommand,
+  DescribeContinuousBackupsCommand,
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
+  DynamoDBClient,
+  ScanCommand
+} from '@aws-sdk/client-dynamodb'
 import { BatchDeleteImageCommand, ECRClient, ListImagesCommand, PutImageCommand } from '@aws-sdk/client-ecr'
+import { S3Client } from '@aws-sdk/client-s3'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { parse } from 'yaml'
 import { freePorts } from '../../../scripts/lib/ports.ts'
@@ -28,8 +38,12 @@ export interface StandIns {
   readonly pushes: { manifests: number; blobs: number }
   readonly cloudFormation: CloudFormationClient
   readonly secrets: SecretsManagerClient
+  readonly s3: S3Client
   /** The task's address, as clients see it behind the load balancer. */
   readonly url: string
+  /** What restoring a table to a point in time does: its items, keys and indexes, and no setting beyond them. */
+  copyTable(from: string, to: string): Promise<void>
+  tableSettings(name: string): Promise<object>
   /** What CloudFormation does before it removes a repository, and moto does not: see EmptyOnDelete. */
   emptyRepository(): Promise<void>
   stop(): Promise<void>
@@ -61,6 +75,7 @@ export async function startStandIns(moto: string): Promise<StandIns> {
   const ecr = new ECRClient(client)
   const cloudFormation = new CloudFormationClient(client)
   const secrets = new SecretsManagerClient(client)
+  const dynamo = new DynamoDBClient(client)
 
   const pushes = { manifests: 0, blobs: 0 }
   const registry = `127.0.0.1:${registryPort}`
@@ -127,7 +142,41 @@ export async function startStandIns(moto: string): Promise<StandIns> {
     pushes,
     cloudFormation,
     secrets,
+    s3: new S3Client({ ...client, forcePathStyle: true }),
     url,
+    async copyTable(from, to) {
+      const { Table } = await dynamo.send(new DescribeTableCommand({ TableName: from }))
+      await dynamo.send(
+        new CreateTableCommand({
+          TableName: to,
+          BillingMode: 'PAY_PER_REQUEST',
+          AttributeDefinitions: Table!.AttributeDefinitions,
+          KeySchema: Table!.KeySchema,
+          LocalSecondaryIndexes: Table!.LocalSecondaryIndexes!.map(
+            ({ IndexName, KeySchema, Projection }) => ({
+              IndexName,
+              KeySchema,
+              Projection
+            })
+          )
+        })
+      )
+      const { Items = [] } = await dynamo.send(new ScanCommand({ TableName: from }))
+      await dynamo.send(
+        new BatchWriteItemCommand({ RequestItems: { [to]: Items.map((Item) => ({ PutRequest: { Item } })) } })
+      )
+    },
+    async tableSettings(TableName) {
+      const { Table } = await dynamo.send(new DescribeTableCommand({ TableName }))
+      const { TimeToLiveDescription } = await dynamo.send(new DescribeTimeToLiveCommand({ TableName }))
+      const backups = await dynamo.send(new DescribeContinuousBackupsCommand({ TableName }))
+      return {
+        isProtected: Table!.DeletionProtectionEnabled,
+        expires: TimeToLiveDescription!.TimeToLiveStatus,
+        recovery:
+          backups.ContinuousBackupsDescription!.PointInTimeRecoveryDescription!.PointInTimeRecoveryStatus
+      }
+    },
     async emptyRepository() {
       const { Resources } = await deployedTemplate(cloudFormation, 'keystroke-repository')
       const repository = Object.values(Resources).find(({ Type }) => Type === 'AWS::ECR::Repository')
@@ -176,11 +225,22 @@ interface Container {
   readonly Environment: { Name: string; Value: string }[]
 }
 
-/** @returns the container of the template's task */
-export function containerOf(template: Template): Container {
-  const task = Object.values(template.Resources).find(({ Type }) => Type === 'AWS::ECS::TaskDefinition')
-  return (task!.Properties.ContainerDefinitions as Container[])[0]!
+interface TaskDefinition {
+  /** CPU units, of 1024 a core. */
+  readonly Cpu: string
+  /** MiB. */
+  readonly Memory: string
+  readonly ContainerDefinitions: [Container]
 }
+
+/** @returns the template's task */
+export function taskOf({ Resources }: Template): TaskDefinition {
+  const task = Object.values(Resources).find(({ Type }) => Type === 'AWS::ECS::TaskDefinition')
+  return task!.Properties as unknown as TaskDefinition
+}
+
+/** @returns the container of the template's task */
+export const containerOf = (template: Template): Container => taskOf(template).ContainerDefinitions[0]
 
 /** @returns sha256:..., of the image that the template's task runs */
 export function imageDigestOf(template: Template): string {
@@ -237,12 +297,13 @@ class Task {
   async #settle(): Promise<void> {
     const template = await deployedTemplate(this.#cloudFormation)
     const { Environment, User } = containerOf(template)
+    const { Memory } = taskOf(template)
     const hashes = {
       API_KEY_SHA256: await this.#hashes('keystroke/api-keys'),
       ADMIN_KEY_SHA256: await this.#hashes('keystroke/admin-keys')
     }
     const digest = imageDigestOf(template)
-    const form = `${digest} ${Object.values(hashes)}`
+    const form = JSON.stringify([digest, hashes, Environment, Memory])
     if (this.#running?.form === form) return
     await this.stop()
     const [port] = (await freePorts(1)) as [number]
@@ -261,7 +322,8 @@ class Task {
       'podman',
       [
         ...['run', '--detach', '--network', 'host', '--read-only', '--read-only-tmpfs=false'],
-        ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--user', User, '--memory', '512m'],
+        ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--user', User],
+        ...['--memory', `${Memory}m`],
         ...Object.entries(variables).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
         `${this.#registry}/keystroke@${digest}`
       ],

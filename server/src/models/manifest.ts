@@ -60,10 +60,14 @@ export async function readManifest(folder: string): Promise<Manifest> {
  *
  * @throws ModelsError if one is missing or not the file that the manifest names
  */
-export async function checkFiles(folder: string, { models }: Manifest): Promise<void> {
+export async function checkFiles(folder: string, manifest: Manifest): Promise<void> {
+  for (const entry of filesOf(manifest)) await readModelFile(folder, entry)
+}
+
+/** Every file that a manifest names. */
+export function filesOf({ models }: Manifest): ModelFile[] {
   const { enroll, shortlist, templates } = models.typing
-  const files = [...Object.values(models), enroll, shortlist, templates]
-  for (const entry of files) await readModelFile(folder, entry)
+  return [...Object.values(models), enroll, shortlist, templates]
 }
 
 /**
