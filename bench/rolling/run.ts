@@ -1,7 +1,8 @@
 /**
- * `npm run bench:rolling [-- IMAGE]`: replace the tasks behind a load balancer again and again under
+ * `npm run bench:rolling [-- IMAGE] [--deregister]`: replace the tasks behind a load balancer again and again under
  * load, and count requests that fail. As on ECS at 100/200 %: new tasks are started and become
- * healthy, then the old ones get SIGTERM. The balancer learns of it from /health/ready alone.
+ * healthy, then the old ones get SIGTERM. The balancer learns of it from /health/ready alone; with `--deregister` it
+ * learns it first, as the ALB does from ECS, and the tasks have the drain of `infra/config.ts`.
  *
  * Needs haproxy, and podman where an image is named; without one the tasks are processes of
  * server/dist. MODELS_DIR holds the models that are served, if not models/. Everything is on loopback, and
@@ -15,6 +16,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { checkConfig } from '../../infra/config.ts'
 import { freePorts } from '../../scripts/lib/ports.ts'
 import { ROOT, SERVICE } from '../../scripts/lib/processes.ts'
 import { quantile, readQuestions, startLoad } from '../load.ts'
@@ -29,12 +32,16 @@ const SLOTS = PORTS.map((port, i) => ({ name: `task${i}`, port }))
 /** As the ALB's: a check so often, s; a task is out after two failed ones. */
 const INTERVAL = 1
 const FAILS = 2
-/** Longer than the balancer takes to notice, as in production: twice over. */
-const DRAIN_SECONDS = 2 * INTERVAL * FAILS
 /** Of the whole run, ms. */
 const LONGEST = 240_000
 
-const image = process.argv[2]
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { deregister: { type: 'boolean', default: false } }
+})
+const [image] = positionals
+/** Where the balancer has to notice: longer than that takes, twice over. */
+const DRAIN_SECONDS = values.deregister ? checkConfig({}).drainSeconds : 2 * INTERVAL * FAILS
 for (const tool of ['haproxy', ...(image ? ['podman'] : [])]) {
   if (spawnSync(tool, ['--version']).error === undefined) continue
   console.error(`Skipped: ${tool} is not installed (apt-get install ${tool}).`)
@@ -69,12 +76,19 @@ async function measure(): Promise<number> {
   for (let round = 1; round <= ROUNDS || load.answered + load.failed.length < REQUESTS; round++) {
     await setTimeout(1_000)
     const slots = SLOTS.slice(round % 2 ? TASKS : 0, round % 2 ? 2 * TASKS : TASKS)
+    // Or the balancer could take the new tasks for the old ones, and for ready.
+    await are('DOWN', slots)
     const replacements = slots.map(startTask)
+    if (values.deregister) await tell(slots, 'ready')
     await are('UP', slots)
+    if (values.deregister) await deregister(SLOTS.filter((slot) => !slots.includes(slot)))
+    const signalled = performance.now()
     for (const task of tasks) task.kill('SIGTERM')
     const codes = await Promise.all(tasks.map(async (task) => (await once(task, 'exit'))[0] as number))
+    const took = (performance.now() - signalled) / 1000
     console.log(
-      `round ${round}: ${TASKS} tasks replaced, the old ones ended with ${codes.join(' and ')}; ` +
+      `round ${round}: ${TASKS} tasks replaced, the old ones ended with ${codes.join(' and ')} ` +
+        `${took.toFixed(1)} s after SIGTERM; ` +
         `${load.answered} requests answered, ${load.failed.length} failed`
     )
     if (codes.some((code) => code !== 0)) load.failed.push('a task did not end of its own accord')
@@ -105,7 +119,7 @@ async function startBalancer(): Promise<void> {
   await writeFile(
     config,
     `global
-  stats socket ${join(folder, 'socket')} level operator
+  stats socket ${join(folder, 'socket')} level admin
 defaults
   mode http
   retries 0
@@ -150,6 +164,16 @@ function start(command: string, args: string[], env = process.env): ChildProcess
   return child
 }
 
+/** Have the balancer send no new requests to tasks, and let those that are open go on. */
+async function deregister(slots: typeof SLOTS): Promise<void> {
+  await tell(slots, 'drain')
+  await setTimeout(1_000)
+}
+
+async function tell(slots: typeof SLOTS, state: 'drain' | 'ready'): Promise<void> {
+  await ask(slots.map(({ name }) => `set server tasks/${name} state ${state}`).join(';'))
+}
+
 /** Wait until the balancer has every one of the slots in a state. */
 async function are(state: 'UP' | 'DOWN', slots: typeof SLOTS): Promise<void> {
   for (;;) {
@@ -161,10 +185,15 @@ async function are(state: 'UP' | 'DOWN', slots: typeof SLOTS): Promise<void> {
 
 /** haproxy's own word on each server: UP, DOWN, or on its way. */
 async function readStates(): Promise<Map<string, string>> {
-  const socket = connect(join(folder, 'socket'))
-  socket.on('error', () => {})
-  socket.end('show stat\n')
-  const lines = (await text(socket).catch(() => '')).split('\n').map((line) => line.split(','))
+  const lines = (await ask('show stat')).split('\n').map((line) => line.split(','))
   const column = lines[0]!.indexOf('status')
   return new Map(lines.filter(([backend]) => backend === 'tasks').map((line) => [line[1]!, line[column]!]))
+}
+
+/** @returns what haproxy answers on its socket; nothing while it starts */
+async function ask(command: string): Promise<string> {
+  const socket = connect(join(folder, 'socket'))
+  socket.on('error', () => {})
+  socket.end(`${command}\n`)
+  return text(socket).catch(() => '')
 }

@@ -62,6 +62,29 @@ t.test('what is gathered for the log is written at the exit, after a fault as we
   t.match(run.stdout(), '"msg":"closing"')
 })
 
+t.test('where nothing takes the log, requests are answered, and no line is lost', async (t) => {
+  const run = start({})
+  t.teardown(() => run.child.kill('SIGKILL'))
+  const url = await ready(run)
+  run.child.stdout!.pause()
+  const REQUESTS = 4_000
+  let answered = 0
+  for (let sent = 0; sent < REQUESTS; sent += 50) {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(`${url}/nowhere`)))
+    for (const answer of answers) {
+      if (answer.status === 404) answered++
+      await answer.arrayBuffer()
+    }
+  }
+  t.equal(answered, REQUESTS)
+  // More than a pipe holds.
+  t.equal(run.stdout().split('"route":"/nowhere"').length, 1)
+  run.child.stdout!.resume()
+  run.child.kill('SIGTERM')
+  t.equal(await run.exit, 0)
+  t.equal(run.stdout().split('"route":"/nowhere"').length - 1, REQUESTS)
+})
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   t.test(
     `on ${signal} an upload under way is answered to its end, and the process ends with 0`,

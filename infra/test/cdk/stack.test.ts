@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Match } from 'aws-cdk-lib/assertions'
 import t from 'tap'
 import { stringify } from 'yaml'
@@ -231,6 +233,25 @@ t.test('no log is kept for ever', async (t) => {
   for (const { RetentionInDays } of groups) t.equal(RetentionInDays, 7)
   const [rule] = only('AWS::S3::Bucket', service).LifecycleConfiguration.Rules
   t.equal(rule.ExpirationInDays, 7)
+})
+
+t.test('what access logs hold, and for how long, is listed with the other personal data', async (t) => {
+  const security = await readFile(join(import.meta.dirname, '..', '..', '..', 'SECURITY.md'), 'utf8')
+  const row = security.split('\n').find((line) => /^\|[^|]*access logs/.test(line))
+  const [rule] = only('AWS::S3::Bucket').LifecycleConfiguration.Rules
+  for (const said of ['UserIDs', 'addresses', `${rule.ExpirationInDays} days at most`]) t.match(row, said)
+})
+
+t.test('the guide’s trust policy takes both names that GitHub gives a repository', async (t) => {
+  const guide = await readFile(join(import.meta.dirname, '..', '..', '..', 'docs', 'deployment.md'), 'utf8')
+  const policies = [...guide.matchAll(/```json\n([\s\S]*?)```/g)].map(([, text]) => JSON.parse(text!))
+  const trust = policies.find(({ Statement }) => Statement[0].Action === 'sts:AssumeRoleWithWebIdentity')
+  t.match(trust.Statement[0].Condition.StringEquals, {
+    'token.actions.githubusercontent.com:sub': [
+      'repo:OWNER@OWNER_ID/REPOSITORY@REPOSITORY_ID:environment:production',
+      'repo:OWNER/REPOSITORY:environment:production'
+    ]
+  })
 })
 
 t.test('the load balancer logs each request into a bucket that nobody else can read', async (t) => {
