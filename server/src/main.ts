@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import closeWithGrace from 'close-with-grace'
 import { pino } from 'pino'
 import { buildApp } from './app.ts'
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
   const config = readConfig()
   const models = loadModels(config.MODELS_DIR)
   const health = new Health()
+  const log = pino.destination(LOG)
   const file = config.USERS_TABLE === undefined ? new SqliteStore(config.USERS_DB) : undefined
   const app = await buildApp({
     models,
@@ -48,7 +50,7 @@ async function main(): Promise<void> {
     ...(config.AUDIT_SECRET !== undefined && { auditSecret: config.AUDIT_SECRET }),
     trustedProxies: config.TRUSTED_PROXIES,
     corsOrigins: listed(config.CORS_ORIGINS),
-    logger: { level: config.LOG_LEVEL, stream: pino.destination(LOG) }
+    logger: { level: config.LOG_LEVEL, stream: log }
   })
   const { HOST, HEALTH_PORT } = config
   const checks = HEALTH_PORT === undefined ? undefined : await HealthListener.start(health, HOST, HEALTH_PORT)
@@ -65,6 +67,8 @@ async function main(): Promise<void> {
     app.log.info('closing')
     await app.close()
     await checks?.close()
+    // The exit writes what is gathered; what is being written then, where standard output is slow, it would cut off.
+    await promisify(log.flush.bind(log))().catch(() => {})
   })
   const why = await file?.findFault()
   if (why !== undefined) app.log.warn(`USERS_DB=${config.USERS_DB}: users cannot be enrolled: ${why}`)
