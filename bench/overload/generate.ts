@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net'
 import { goldenRequests } from '../../server/src/models/golden.ts'
 import { readManifest } from '../../server/src/models/manifest.ts'
 import { quantile } from '../load.ts'
+import { Random } from '../random.ts'
 import type { Generated, Kind } from './kinds.ts'
 
 /** For an answer, ms. */
@@ -162,9 +163,6 @@ process.exit()
 async function makeRequests(): Promise<Buffer[]> {
   const manifest = await readManifest(models)
   const rows = goldenRequests(manifest, 'RF').map(({ body }) => body)
-  const typings = goldenRequests(manifest, 'typing').map(
-    ({ body }) => (body as { Typings: object[] }).Typings[0]!
-  )
   switch (kind) {
     case 'predict':
       return rows.map((body) => toBytes('/predict', body))
@@ -176,22 +174,21 @@ async function makeRequests(): Promise<Buffer[]> {
         )
       ]
     case 'identify':
-      // No two of a call may be copies of each other.
-      return [
-        toBytes('/identify', {
-          Typings: Array.from({ length: 10 }, (_, i) => moved(typings[i % typings.length]!, i))
-        })
-      ]
+      return [toBytes('/identify', { Typings: drawTypings(10, manifest.dataset.keys) })]
   }
 }
 
-/** A typing, each key of which is held longer by some ms. */
-function moved(typing: object, by: number): object {
-  const { Press, Release } = typing as { Press: number[]; Release: number[] }
-  return {
-    Press: Press.map((time, key) => time + 20 * by * key),
-    Release: Release.map((time, key) => time + 20 * by * key + 3 * by)
-  }
+/** Typings that nobody typed: no two may be copies of each other. */
+function drawTypings(count: number, keys: number): object[] {
+  const random = new Random(1)
+  return Array.from({ length: count }, () => {
+    let time = 0
+    const Press = Array.from({ length: keys }, (_, key) => {
+      time += key === 0 ? 0 : 60 + random.below(200)
+      return time
+    })
+    return { Press, Release: Press.map((press) => press + 50 + random.below(100)) }
+  })
 }
 
 function toBytes(path: string, value: object): Buffer {
