@@ -149,7 +149,8 @@ export class EnrollView {
       this.#showFault('')
       this.#showProgress()
       this.#field.input.focus()
-      await this.#list()
+      // The list is not waited for: a typing that ended meanwhile would be lost.
+      void this.#list()
     } catch (error) {
       this.#field.say('Your typings were clean, but you are not added.', 'bad')
       this.#showFault((await this.#findUserFault(name)) ?? (error as Error).message)

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { withoutBrowser } from '../../../scripts/lib/browser.ts'
 import { buildApp } from '../../src/app.ts'
@@ -142,6 +143,11 @@ t.test('people add themselves', { skip: withoutBrowser }, async (t) => {
   await t.test('whose typings are not alike are asked for two more', async (t) => {
     const typist = await open()
     const { page, type } = typist
+    // What is typed while the list is still on its way counts.
+    await page.route(/\/users(\?.*)?$/, async (route) => {
+      await setTimeout(1_000)
+      await route.continue()
+    })
     await page.fill('#enroll-name', 'Changeable')
     await page.focus('#enroll-field-input')
     for (const row of [0, 100, 300, 500]) {
