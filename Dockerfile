@@ -45,16 +45,16 @@ RUN case "$MODELS" in \
     esac
 
 
-FROM --platform=$BUILDPLATFORM docker.io/library/node:24-bookworm-slim AS packages
+FROM --platform=$BUILDPLATFORM docker.io/library/node:24-bookworm-slim AS lock
 WORKDIR /keystroke
 COPY .npmrc package.json package-lock.json ./
-RUN --mount=type=secret,id=ca,required=false \
-    if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
-    npm ci --ignore-scripts
 
 
 # Compiles the service and has it load and test the models: an image that could not start is not built.
-FROM packages AS build
+FROM lock AS build
+RUN --mount=type=secret,id=ca,required=false \
+    if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
+    npm ci --ignore-scripts
 COPY tsconfig.json ./
 COPY scripts scripts
 COPY server server
@@ -68,7 +68,7 @@ RUN node --input-type=module --eval \
 
 # What production needs on the target, and of that what runs: no other platform's libraries, no types, maps or
 # sources, and no TypeBox, which the build has put into one file.
-FROM packages AS dependencies
+FROM lock AS dependencies
 ARG TARGETARCH
 RUN --mount=type=secret,id=ca,required=false \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
@@ -77,7 +77,7 @@ RUN --mount=type=secret,id=ca,required=false \
       arm64) cpu=arm64 ;; \
       *) echo "onnxruntime has no library for $TARGETARCH" >&2; exit 1 ;; \
     esac && \
-    npm ci --omit=dev --ignore-scripts --os=linux --cpu=$cpu --libc=glibc && \
+    npm ci --omit=dev --ignore-scripts --os=linux --cpu=$cpu && \
     cd node_modules && \
     find onnxruntime-node/bin -mindepth 2 -type d -not -path '*/linux' -not -path "*/linux/$cpu" \
       -prune -exec rm -r {} + && \

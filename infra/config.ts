@@ -263,6 +263,9 @@ export function firewallLimit({ callsPerMinute, firewallRequestsPer5Minutes }: C
   return callsPerMinute === 0 ? undefined : Math.max(FIREWALL_SLACK * 5 * callsPerMinute, LEAST_LIMIT)
 }
 
+/** Time after which the load balancer closes a connection that is idle, s. */
+export const BALANCER_IDLE = 60
+
 /** Names that the stacks give and the deployment looks for. */
 export const repositoryStackName = ({ name }: Config): string => `${name}-repository`
 export const repositoryName = ({ name }: Config): string => name

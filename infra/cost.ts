@@ -1,5 +1,5 @@
 /** `npx tsx infra/cost.ts [standard | small]`: what the deployment costs a month, as the tables of docs/deployment.md. */
-import { type Config, checkConfig, loadConfig } from './config.ts'
+import { BALANCER_IDLE, type Config, checkConfig, loadConfig } from './config.ts'
 
 /** Hours of a month, as AWS reckons. */
 const HOURS = 730
@@ -43,6 +43,7 @@ const ASSUMED = {
   usersGb: 0.02
 }
 
+/** Unless the settings name them. */
 const ZONES = 2
 const ENDPOINTS = 4
 const SECRETS = 3
@@ -54,25 +55,34 @@ const ALARM_METRICS = 10
 const ALARMS_OF_POLICY = 2
 /** New connections a second, open ones, and GB an hour that a unit of the load balancer's capacity has; the most used is billed. */
 const CAPACITY_UNIT = { connectionsASecond: 25, openConnections: 3000, gbAnHour: 1 }
-/** The load balancer closes a connection that is idle for so long, s. */
-const IDLE = 60
 const FIREWALL_RULES = 4
 
+type Part = [part: string, dollars: number]
+
 /** @returns each part and what it costs a month, $ */
-export function monthlyCost(config: Config): [part: string, dollars: number][] {
+export function monthlyCost(config: Config): Part[] {
   const { size, architecture, cpu, memory, minTasks, certificateArn, firewall } = config
   const isSmall = size === 'small'
+  const zones = config.zones?.length ?? ZONES
   const task = (cpu / 1024) * PRICES.vcpuHour[architecture] + (memory / 1024) * PRICES.gbHour[architecture]
   const requests = ASSUMED.requestsASecond * 3600 * HOURS
   const units = Math.max(
     ASSUMED.connectionsASecond / CAPACITY_UNIT.connectionsASecond,
-    (ASSUMED.connectionsASecond * IDLE) / CAPACITY_UNIT.openConnections,
+    (ASSUMED.connectionsASecond * BALANCER_IDLE) / CAPACITY_UNIT.openConnections,
     (ASSUMED.requestsASecond * 3600 * ASSUMED.request) / 1e6 / CAPACITY_UNIT.gbAnHour
   )
-  const addresses = isSmall ? ZONES + minTasks : ZONES
+  const addresses = isSmall ? zones + minTasks : zones
   const alarmMetrics =
     ALARM_METRICS + (certificateArn === undefined ? 0 : 1) + ALARMS_OF_POLICY * (isSmall ? 1 : 2)
   const logs = (requests * ASSUMED.logOfRequest) / 1e6
+  const endpoints: Part = [
+    `${ENDPOINTS} endpoints in ${zones} zones, in place of a way to the internet`,
+    ENDPOINTS * zones * PRICES.endpointHour * HOURS + logs * PRICES.endpointGb
+  ]
+  const wall: Part = [
+    'Firewall',
+    PRICES.firewall + FIREWALL_RULES * PRICES.firewallRule + (requests / 1e6) * PRICES.firewallMillionRequests
+  ]
   return [
     [
       `${minTasks} ${minTasks === 1 ? 'task' : 'tasks'} of ${cpu / 1024} vCPU and ${memory / 1024} GB, ${architecture}`,
@@ -84,14 +94,7 @@ export function monthlyCost(config: Config): [part: string, dollars: number][] {
       `${addresses} public addresses, of the load balancer${isSmall ? ' and the task' : ''}`,
       addresses * PRICES.addressHour * HOURS
     ],
-    ...(isSmall
-      ? []
-      : ([
-          [
-            `${ENDPOINTS} endpoints in ${ZONES} zones, in place of a way to the internet`,
-            ENDPOINTS * ZONES * PRICES.endpointHour * HOURS + logs * PRICES.endpointGb
-          ]
-        ] as [string, number][])),
+    ...(isSmall ? [] : [endpoints]),
     [`Logs, ${logs.toFixed(1)} GB`, logs * PRICES.logGb],
     ['Alarms', alarmMetrics * PRICES.alarmMetric + ASSUMED.hoursWithRefusals * PRICES.customMetric],
     ['Keys and the audit’s secret, in three secrets', SECRETS * PRICES.secret],
@@ -101,16 +104,7 @@ export function monthlyCost(config: Config): [part: string, dollars: number][] {
         ASSUMED.usersGb * PRICES.tableGb
     ],
     [`Images, ${ASSUMED.images} GB`, ASSUMED.images * PRICES.imageGb],
-    ...(firewall
-      ? ([
-          [
-            'Firewall',
-            PRICES.firewall +
-              FIREWALL_RULES * PRICES.firewallRule +
-              (requests / 1e6) * PRICES.firewallMillionRequests
-          ]
-        ] as [string, number][])
-      : [])
+    ...(firewall ? [wall] : [])
   ]
 }
 

@@ -8,23 +8,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from '../../scripts/build.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
-import { cpuSeconds, MODELS, must, printed, type Running, rss, startShipped, tsx } from '../measure.ts'
+import { cpuSeconds, must, rss, startShipped } from '../measure.ts'
 import { writeFigures } from '../report.ts'
 import { type Generated, KINDS, type Kind, type Probed } from './kinds.ts'
+import { overload, saturate, TITLES } from './loads.ts'
 
 const REPORT = join(ROOT, 'docs', 'reliability.md')
 const TIMES = [5, 10]
 /** Of each load the run is shown that has the median share of what the service could do. */
 const ROUNDS = 3
-const SECONDS = 10
-/** Of a load with more than one can do; of the one that shows how much that is. */
-const CONNECTIONS = 900
-const TITLES: Record<Kind, string> = {
-  predict: '`/predict`, RF',
-  batch: '`/predict/batch`, 1,000 of RF',
-  identify: '`/identify`, 10 typings'
-}
-const BUSY: Record<Kind, number> = { predict: 64, batch: 2, identify: 16 }
 
 interface Overloaded {
   kind: Kind
@@ -47,7 +39,7 @@ const found: Overloaded[] = []
 try {
   for (let round = 1; round <= ROUNDS; round++) {
     console.error(`round ${round} of ${ROUNDS}`)
-    for (const kind of KINDS) await overload(kind)
+    for (const kind of KINDS) await measure(kind)
   }
 } finally {
   await rm(folder, { recursive: true })
@@ -63,31 +55,26 @@ await writeFigures(
   ].join('\n')
 )
 
-async function overload(kind: Kind): Promise<void> {
+async function measure(kind: Kind): Promise<void> {
   const server = await startShipped(folder)
   try {
-    const saturate = async () => {
-      const most = await generate(server, kind, 0, 4, BUSY[kind])
+    const pid = server.child.pid!
+    const target = { url: server.url, pid }
+    const probed = [server.url, `http://127.0.0.1:${server.healthPort}`].map((url) => `${url}/health/live`)
+    const findCapacity = async () => {
+      const most = await saturate(target, kind)
       return most.good / most.seconds
     }
-    await saturate()
-    let capacityBefore = await saturate()
+    await findCapacity()
+    let capacityBefore = await findCapacity()
     for (const times of TIMES) {
-      const before = rss(server.child.pid!)
-      let mb = before
-      const looks = setInterval(() => {
-        mb = Math.max(mb, rss(server.child.pid!))
-      }, 100)
-      const cpu = cpuSeconds(server.child.pid!)
-      const [load, own, other] = await Promise.all([
-        generate(server, kind, times * capacityBefore, SECONDS, CONNECTIONS),
-        probe(`${server.url}/health/live`),
-        probe(`http://127.0.0.1:${server.healthPort}/health/live`)
-      ])
-      clearInterval(looks)
-      const core = (cpuSeconds(server.child.pid!) - cpu) / load.seconds
+      const before = rss(pid)
+      const cpu = cpuSeconds(pid)
+      const { load, health, mb } = await overload(target, kind, times * capacityBefore, probed)
+      const [own, other] = health as [Probed, Probed]
+      const core = (cpuSeconds(pid) - cpu) / load.seconds
       // Of before and after: what else the machine does changes meanwhile.
-      const capacityAfter = await saturate()
+      const capacityAfter = await findCapacity()
       const capacity = (capacityBefore + capacityAfter) / 2
       capacityBefore = capacityAfter
       found.push({ kind, capacity, times, load, own, other, mb: [before, mb], core })
@@ -97,15 +84,6 @@ async function overload(kind: Kind): Promise<void> {
     server.child.kill('SIGTERM')
     await once(server.child, 'exit')
   }
-}
-
-function generate({ url }: Running, kind: Kind, perSecond: number, seconds: number, connections: number) {
-  const options = [perSecond, seconds, connections].map(String)
-  return printed<Generated>(['nice', ...tsx('overload/generate.ts'), url, MODELS, kind, ...options])
-}
-
-function probe(url: string) {
-  return printed<Probed>([...tsx('overload/probe.ts'), url, String(SECONDS)])
 }
 
 /** The run in the middle of those with one load. */

@@ -10,28 +10,21 @@ import { checkConfig, youngGeneration } from '../../infra/config.ts'
 import { freePorts } from '../../scripts/lib/ports.ts'
 import { ROOT } from '../../scripts/lib/processes.ts'
 import { isAnswered, within } from '../../scripts/lib/wait.ts'
-import { MODELS, printed, rss, tsx } from '../measure.ts'
+import { rss } from '../measure.ts'
 import { writeFigures } from '../report.ts'
-import { type Generated, KINDS, type Kind, type Probed } from './kinds.ts'
+import { KINDS, type Kind } from './kinds.ts'
+import { overload, saturate, TITLES } from './loads.ts'
 
 const REPORT = join(ROOT, 'docs', 'reliability.md')
 const NAME = `keystroke-small-${process.pid}`
 const TIMES = 10
-const SECONDS = 10
-const CONNECTIONS = 900
-const TITLES: Record<Kind, string> = {
-  predict: '`/predict`, RF',
-  batch: '`/predict/batch`, 1,000 of RF',
-  identify: '`/identify`, 10 typings'
-}
-/** Connections that show how much it can do. */
-const BUSY: Record<Kind, number> = { predict: 64, batch: 2, identify: 16 }
 const SMALL = checkConfig({ size: 'small' })
 
 const [image] = process.argv.slice(2)
 if (image === undefined) throw new Error('Which image? npm run bench:small -- IMAGE')
 const [PORT, HEALTH_PORT] = (await freePorts(2)) as [number, number]
 const url = `http://127.0.0.1:${PORT}`
+const checks = `http://127.0.0.1:${HEALTH_PORT}/health`
 const numbers = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 
 const rows: string[] = []
@@ -58,21 +51,15 @@ async function measure(kind: Kind): Promise<string> {
   const readyAfter = await start()
   const pid = Number(inspect('{{.State.Pid}}'))
   const before = rss(pid)
-  await generate(kind, 0, 4, BUSY[kind])
-  const most = await generate(kind, 0, 4, BUSY[kind])
+  const target = { url, pid }
+  await saturate(target, kind)
+  const most = await saturate(target, kind)
   const capacity = most.good / most.seconds
-  let mb = rss(pid)
-  const looks = setInterval(() => {
-    mb = Math.max(mb, rss(pid))
-  }, 100)
-  const [load, health] = await Promise.all([
-    generate(kind, TIMES * capacity, SECONDS, CONNECTIONS),
-    printed<Probed>([
-      ...tsx('overload/probe.ts'),
-      `http://127.0.0.1:${HEALTH_PORT}/health/live`,
-      `${SECONDS}`
-    ])
-  ]).finally(() => clearInterval(looks))
+  const {
+    load,
+    health: [health],
+    mb
+  } = await overload(target, kind, TIMES * capacity, [`${checks}/live`])
   const isAlive =
     (await fetch(`${url}/health/ready`)).status === 200 && Number(inspect('{{.State.Pid}}')) === pid
   return `| ${[
@@ -83,7 +70,7 @@ async function measure(kind: Kind): Promise<string> {
     `${numbers.format(load.good / load.seconds)} (${Math.round((100 * load.good) / load.seconds / capacity)} %)`,
     numbers.format(load.refused / load.seconds),
     load.late + load.failed,
-    `${Math.round(health.p50)} / ${Math.round(health.p99)}; ${health.failed}`,
+    `${Math.round(health!.p50)} / ${Math.round(health!.p99)}; ${health!.failed}`,
     `${Math.round(before)} to ${Math.round(mb)}`,
     isAlive ? 'ready' : 'ended'
   ].join(' | ')} |`
@@ -100,7 +87,7 @@ async function start(): Promise<number> {
     '--env', `NODE_OPTIONS=--max-semi-space-size=${youngGeneration(SMALL)}`
   ]
   podman(...options, image!)
-  if (!(await within(60_000, () => isAnswered(`http://127.0.0.1:${HEALTH_PORT}/health/ready`), 50)))
+  if (!(await within(60_000, () => isAnswered(`${checks}/ready`), 50)))
     throw new Error('not ready within a minute')
   // The log is written a second later.
   await setTimeout(2_000)
@@ -109,11 +96,6 @@ async function start(): Promise<number> {
     .map((line) => JSON.parse(line) as { time: number; msg: string })
     .find(({ msg }) => msg === 'ready')
   return ready!.time - Number(inspect('{{.State.StartedAt.UnixMilli}}'))
-}
-
-function generate(kind: Kind, perSecond: number, seconds: number, connections: number): Promise<Generated> {
-  const options = [perSecond, seconds, connections].map(String)
-  return printed(['nice', ...tsx('overload/generate.ts'), url, MODELS, kind, ...options])
 }
 
 function inspect(format: string): string {

@@ -66,7 +66,6 @@ export class Alarms extends Construct {
 
     const { loadBalancer, targets } = service
     const minutes = (count: number) => Duration.minutes(count)
-    const most = { statistic: Stats.MAXIMUM, period: minutes(5) }
     this.alarm('ServerErrors', {
       alarmName: `${config.name}-5xx`,
       alarmDescription: 'Requests fail through no fault of the client: see the tasks’ log',
@@ -112,7 +111,7 @@ export class Alarms extends Construct {
     this.alarm('Memory', {
       alarmName: `${config.name}-memory`,
       alarmDescription: 'A task is about to run out of memory: raise memory',
-      metric: service.service.metricMemoryUtilization(most),
+      metric: service.service.metricMemoryUtilization({ statistic: Stats.MAXIMUM, period: minutes(5) }),
       threshold: MEMORY,
       evaluationPeriods: 3
     })

@@ -30,7 +30,7 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import { type Config, stopTimeout, youngGeneration } from '../config.ts'
+import { BALANCER_IDLE, type Config, stopTimeout, youngGeneration } from '../config.ts'
 import { accept } from './accept.ts'
 import type { Network } from './network.ts'
 import { usersAccess } from './users.ts'
@@ -114,7 +114,7 @@ export class Service extends Construct {
       dropInvalidHeaderFields: true,
       // Shorter than the time the server keeps an idle connection open (`idleTime` in server/src/http/limits.ts, 75 s), so that the load
       // balancer is the one that closes and never sends a request into a connection that just ended.
-      idleTimeout: Duration.seconds(60)
+      idleTimeout: Duration.seconds(BALANCER_IDLE)
     })
     this.loadBalancer.logAccessLogs(this.accessLogs)
     accept(this.loadBalancer, 'npm run destroy has to be able to remove it', ['CKV_AWS_150'])

@@ -26,7 +26,6 @@ await command(async () => {
   const secrets = new SecretsManagerClient({ region })
   const service = await stackOutputs(cloudFormation, config.name)
   const repository = await stackOutputs(cloudFormation, repositoryStackName(config))
-
   const logs = await stackOutputs(cloudFormation, logsStackName(config))
 
   const dynamo = new DynamoDBClient({ region })

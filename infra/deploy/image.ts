@@ -31,7 +31,7 @@ const PRUNE = {
 const PLATFORMS = { X86_64: 'linux/amd64', ARM64: 'linux/arm64' } as const
 
 /** Of this machine, on which the stages run that build. */
-const HOST_PLATFORM = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`
+export const HOST_PLATFORM = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`
 
 /**
  * Name the image after all that it is made of: the same files give the same tag on any machine,

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { readQuestions, startLoad } from '../../bench/load.ts'
+import { HOST_PLATFORM } from '../../infra/deploy/image.ts'
 import { CLASSIFIER_NAMES } from '../../server/src/schemas/predict.ts'
 import { missingArmBase, missingBases, missingTools, withoutThese } from '../lib/containers.ts'
 import { freePorts } from '../lib/ports.ts'
@@ -95,8 +96,7 @@ t.test(
     await cp(join(files, 'models'), join(clone, 'models'), { recursive: true })
     const options = ['--platform', 'linux/arm64', '--build-arg', 'MODELS=given']
     // buildah 1.28 does not set it; `infra/deploy/image.ts` says more.
-    const host = `BUILDPLATFORM=linux/${process.arch === 'x64' ? 'amd64' : process.arch}`
-    t.equal(build(arm, clone, [...options, '--build-arg', host]), 0)
+    t.equal(build(arm, clone, [...options, '--build-arg', `BUILDPLATFORM=${HOST_PLATFORM}`]), 0)
     t.teardown(() => run('podman', ['rmi', '--force', arm]))
     const [{ Architecture }] = JSON.parse(must('podman', ['image', 'inspect', arm]))
     t.equal(Architecture, 'arm64')
