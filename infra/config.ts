@@ -266,6 +266,9 @@ export function firewallLimit({ callsPerMinute, firewallRequestsPer5Minutes }: C
 /** Time after which the load balancer closes a connection that is idle, s. */
 export const BALANCER_IDLE = 60
 
+/** Days for which the table can be put back to what it was; as long a deleted user is in its backups. */
+export const RECOVERY_DAYS = 7
+
 /** Names that the stacks give and the deployment looks for. */
 export const repositoryStackName = ({ name }: Config): string => `${name}-repository`
 export const repositoryName = ({ name }: Config): string => name

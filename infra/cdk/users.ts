@@ -9,11 +9,8 @@ import {
 } from 'aws-cdk-lib/aws-dynamodb'
 import type { Construct } from 'constructs'
 import { ACTIONS, TABLE } from '../../server/src/users/dynamodb.ts'
-import { type Config, usersTableName } from '../config.ts'
+import { type Config, RECOVERY_DAYS, usersTableName } from '../config.ts'
 import { accept } from './accept.ts'
-
-/** Days for which the table can be put back to what it was; as long a deleted user is in its backups. */
-export const RECOVERY_DAYS = 7
 
 export interface UsersStackProps extends StackProps {
   readonly config: Config

@@ -5,6 +5,7 @@ import {
   type DynamoDBClient,
   paginateQuery,
   ResourceNotFoundException,
+  type TableDescription,
   UpdateContinuousBackupsCommand,
   UpdateTableCommand,
   UpdateTimeToLiveCommand,
@@ -12,7 +13,7 @@ import {
 } from '@aws-sdk/client-dynamodb'
 
 import { TABLE } from '../../server/src/users/dynamodb.ts'
-import { RECOVERY_DAYS } from '../cdk/users.ts'
+import { RECOVERY_DAYS } from '../config.ts'
 import { DeployError } from './steps.ts'
 
 /**
@@ -31,22 +32,10 @@ export async function prepareTable(
     if (error instanceof ResourceNotFoundException) return undefined
     throw error
   })
-  const {
-    KeySchema = [],
-    LocalSecondaryIndexes = [],
-    TableStatus,
-    DeletionProtectionEnabled
-  } = described?.Table ?? {}
-  const isOurs =
-    KeySchema.map(({ AttributeName }) => AttributeName).join() === `${TABLE.partitionKey},${TABLE.sortKey}` &&
-    LocalSecondaryIndexes.some(({ IndexName }) => IndexName === TABLE.index)
-  if (!isOurs || TableStatus === 'CREATING') {
+  const fault = findTableFault(table, described?.Table)
+  if (fault !== undefined) {
     throw new DeployError(
-      described === undefined
-        ? `There is no table ${table} in this region.`
-        : TableStatus === 'CREATING'
-          ? `The table ${table} is still being restored.`
-          : `The table ${table} is not one of users: its keys or its index differ.`,
+      fault,
       'usersTable in infra/config.json names the table that is served; docs/users.md says how one is restored.'
     )
   }
@@ -66,10 +55,20 @@ export async function prepareTable(
     await dynamo.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }))
     say(`${table}: any moment of the last ${RECOVERY_DAYS} days can be restored again`)
   }
-  if (DeletionProtectionEnabled !== true) {
+  if (described?.Table?.DeletionProtectionEnabled !== true) {
     await protect(dynamo, table, true)
     say(`${table}: protected from deletion again`)
   }
+}
+
+function findTableFault(table: string, found: TableDescription | undefined): string | undefined {
+  if (found === undefined) return `There is no table ${table} in this region.`
+  if (found.TableStatus === 'CREATING') return `The table ${table} is still being restored.`
+  const keys = found.KeySchema?.map(({ AttributeName }) => AttributeName).join()
+  const isIndexed = found.LocalSecondaryIndexes?.some(({ IndexName }) => IndexName === TABLE.index)
+  if (keys !== `${TABLE.partitionKey},${TABLE.sortKey}` || !isIndexed)
+    return `The table ${table} is not one of users: its keys or its index differ.`
+  return undefined
 }
 
 /** @returns how many people are enrolled, or undefined if there is no table */
